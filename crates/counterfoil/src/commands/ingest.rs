@@ -1,0 +1,104 @@
+//! `ingest`: files of events → fates.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use connectors::{Decoder, Feed, open_input, read_mapping};
+use engine::{FeedOptions, FeedReport, report_json};
+use serde_json::Value;
+
+use crate::args::{Format, Global, IngestArgs, InputFormat};
+use crate::context;
+use crate::output::{self, Failure, Outcome, grouped, table};
+
+pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
+    let mapping = args.mapping.as_deref().map(read_mapping).transpose().map_err(|problems| {
+        crate::commands::apply::refused(&problems)
+    })?;
+    let inputs: Vec<(String, Box<dyn BufRead + Send>)> =
+        args.files.iter().map(|path| Ok((base_name(path, args)?, open(path)?))).collect::<Result<_, Failure>>()?;
+    let mut engine = context::open(global)?;
+    let caller = context::caller(global);
+    let mut reports = Vec::new();
+    for (name, input) in inputs {
+        let feed = Feed {
+            name: args.feed.clone().unwrap_or_else(|| name.clone()),
+            source: args.source.clone().or_else(|| args.feed.clone()).unwrap_or(name),
+        };
+        let decoder = match args.input {
+            InputFormat::Cloudevents => Decoder::cloud_events(),
+            InputFormat::SentryOutcomes => Decoder::sentry_outcomes(),
+            InputFormat::Csv => Decoder::csv(mapping.clone().ok_or_else(|| {
+                Failure::usage("mapping_missing", "CSV needs a mapping file", "name it with --mapping FILE")
+            })?),
+        };
+        let bar = output::progress(None, &feed.name);
+        let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
+        let report =
+            engine.ingest(&caller, &decoder, &feed, input, options, &mut |received| bar.set_position(received))?;
+        bar.finish_and_clear();
+        reports.push(report);
+    }
+    let broken_sums = engine.check_sums()?;
+    engine.close()?;
+    if let Some(first) = broken_sums.first() {
+        return Err(Failure::could_not("sums_differ", first, "run `counterfoil verify`"));
+    }
+    print(global, &reports)?;
+    for report in reports.iter().filter(|report| report.broken.is_some()) {
+        let why = report.broken.as_deref().unwrap_or("");
+        output::note(&format!("problem: `{}` breaks off after {} records: {why}", report.feed, report.received));
+    }
+    let problems = reports.iter().any(FeedReport::has_problems);
+    if problems {
+        output::hint("hint: see what was refused with `counterfoil quarantine list`");
+    }
+    Ok(Outcome::of(problems))
+}
+
+fn base_name(path: &Path, args: &IngestArgs) -> Result<String, Failure> {
+    if path == Path::new("-") {
+        return Ok(args.feed.clone().unwrap_or_else(|| "stdin".to_owned()));
+    }
+    path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
+        Failure::usage("bad_file_name", format!("`{}` has no readable base name", path.display()), "rename the file")
+    })
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
+    open_input(path).map_err(|error| {
+        Failure::could_not(
+            "input_unreadable",
+            format!("could not read `{}`: {error}", path.display()),
+            "check the file's name and its permissions",
+        )
+    })
+}
+
+fn print(global: &Global, reports: &[FeedReport]) -> Result<(), Failure> {
+    if global.format == Format::Json {
+        return output::json_data(&Value::Array(reports.iter().map(report_json).collect()));
+    }
+    output::data(&fates_table(reports))
+}
+
+/// The table of fates of some feeds, with its sum.
+pub fn fates_table(reports: &[FeedReport]) -> String {
+    let fates = ["accepted", "duplicate", "conflict", "rejected"];
+    let mut rows = Vec::new();
+    let mut sums = [0u64; 5];
+    for report in reports {
+        let counts: Vec<u64> =
+            std::iter::once(report.received).chain(fates.iter().map(|fate| report.records(fate))).collect();
+        sums.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
+        rows.push(row(&report.feed, &counts));
+    }
+    if reports.len() > 1 {
+        rows.push(row("all", &sums));
+    }
+    table(&["feed", "received", "accepted", "duplicate", "conflict", "rejected"], &[1, 2, 3, 4, 5], &rows)
+}
+
+fn row(name: &str, counts: &[u64]) -> Vec<String> {
+    std::iter::once(name.to_owned()).chain(counts.iter().map(|count| grouped(&count.to_string()))).collect()
+}

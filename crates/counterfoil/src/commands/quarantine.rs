@@ -1,0 +1,153 @@
+//! `quarantine`: what was refused, and how it comes back.
+
+use engine::Repair;
+use metering::Fate;
+use serde_json::{Value, json};
+use store::QuarantineFilter;
+
+use crate::args::{Format, Global, QuarantineArgs, QuarantineCommand};
+use crate::context;
+use crate::output::{self, Failure, Outcome, table};
+
+pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
+    match &args.command {
+        QuarantineCommand::List { code, feed, all } => {
+            let filter = QuarantineFilter {
+                position: None,
+                code: code.clone(),
+                feed: feed.clone(),
+                status: (!all).then(|| "open".to_owned()),
+            };
+            list(global, &filter)
+        }
+        QuarantineCommand::Show { position } => show(global, *position),
+        QuarantineCommand::Replay { positions, code, set, with } => {
+            let repair = match (with, set.as_slice()) {
+                (Some(path), _) => Repair::Replace(std::fs::read(path).map_err(|error| {
+                    Failure::could_not(
+                        "input_unreadable",
+                        format!("could not read `{}`: {error}", path.display()),
+                        "check the file's name and its permissions",
+                    )
+                })?),
+                (None, []) => Repair::None,
+                (None, members) => Repair::Set(members.iter().map(|text| member(text)).collect::<Result<_, _>>()?),
+            };
+            replay(global, positions, code.as_deref(), &repair)
+        }
+    }
+}
+
+fn member(text: &str) -> Result<(String, Value), Failure> {
+    let (path, value) = text.split_once('=').ok_or_else(|| {
+        Failure::usage("bad_repair", format!("expected PATH=VALUE, found `{text}`"), "write --set data.quantity=3")
+    })?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((path.to_owned(), value))
+}
+
+fn list(global: &Global, filter: &QuarantineFilter) -> Result<Outcome, Failure> {
+    let engine = context::open_to_read(global)?;
+    let rows = engine.quarantine(filter)?;
+    engine.close()?;
+    if global.format == Format::Json {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "position": row.position, "feed": row.feed, "line": row.line, "code": row.code,
+                    "message": row.message, "format": row.format, "source": row.source, "id": row.id,
+                    "received_at": row.received_at.to_string(), "status": row.status,
+                })
+            })
+            .collect();
+        output::json_data(&Value::Array(rows))?;
+        return Ok(Outcome::Done);
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.position.to_string(),
+                format!("{}:{}", row.feed, row.line),
+                row.code.clone(),
+                row.status.clone(),
+                row.message.clone(),
+            ]
+        })
+        .collect();
+    output::data(&table(&["position", "place", "code", "status", "message"], &[0], &cells))?;
+    Ok(Outcome::Done)
+}
+
+fn show(global: &Global, position: u64) -> Result<Outcome, Failure> {
+    let engine = context::open_to_read(global)?;
+    let kept = engine.kept(position)?;
+    engine.close()?;
+    let text = String::from_utf8_lossy(&kept.body);
+    if global.format == Format::Json {
+        output::json_data(&json!({
+            "position": position, "feed": kept.feed, "line": kept.line, "code": kept.code.as_str(),
+            "message": kept.message, "hint": kept.code.hint(), "format": kept.format, "body": text,
+        }))?;
+    } else {
+        output::data(&format!(
+            "{}:{}  {}\n{}\nhint: {}\n\n{}\n",
+            kept.feed,
+            kept.line,
+            kept.code.as_str(),
+            kept.message,
+            kept.code.hint(),
+            text.trim_end()
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn replay(
+    global: &Global,
+    positions: &[u64],
+    code: Option<&str>,
+    repair: &Repair,
+) -> Result<Outcome, Failure> {
+    let mut engine = context::open(global)?;
+    let mut wanted: Vec<u64> = positions.to_vec();
+    if let Some(code) = code {
+        let filter = QuarantineFilter {
+            code: Some(code.to_owned()),
+            status: Some("open".to_owned()),
+            ..QuarantineFilter::default()
+        };
+        wanted.extend(engine.quarantine(&filter)?.iter().map(|row| row.position));
+    }
+    let records: Vec<(u64, Repair)> = wanted.into_iter().map(|position| (position, repair.clone())).collect();
+    let result = engine.replay(&context::caller(global), &records);
+    engine.close()?;
+    let (_, replayed) = result?;
+    let refused = replayed.iter().any(|one| !matches!(one.fate, Fate::Accepted | Fate::Duplicate));
+    let rows: Vec<(u64, String, String)> = replayed
+        .into_iter()
+        .map(|one| (one.position, fate_text(one.fate), one.message.unwrap_or_else(String::new)))
+        .collect();
+    if global.format == Format::Json {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|(position, fate, message)| json!({ "position": position, "fate": fate, "message": message }))
+            .collect();
+        output::json_data(&Value::Array(rows))?;
+    } else {
+        let cells: Vec<Vec<String>> =
+            rows.into_iter().map(|(position, fate, message)| vec![position.to_string(), fate, message]).collect();
+        output::data(&table(&["position", "fate", "message"], &[0], &cells))?;
+    }
+    Ok(Outcome::of(refused))
+}
+
+fn fate_text(fate: Fate) -> String {
+    match fate {
+        Fate::Accepted => "accepted".to_owned(),
+        Fate::Duplicate => "duplicate".to_owned(),
+        Fate::Conflict => "conflict".to_owned(),
+        Fate::Rejected(code) => format!("rejected: {}", code.as_str()),
+    }
+}

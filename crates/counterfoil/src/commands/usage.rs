@@ -1,0 +1,210 @@
+//! `usage`: what was used, by whom, when; single events; fates; what is late.
+
+use engine::{Engine, GroupBy, Totals, UsageQuery};
+use metering::{Instant, Zone};
+use serde_json::{Value, json};
+
+use crate::args::{Format, Global, UsageArgs};
+use crate::context;
+use crate::output::{self, Failure, Outcome, grouped, table};
+
+pub fn run(global: &Global, args: &UsageArgs) -> Result<Outcome, Failure> {
+    let engine = context::open_to_read(global)?;
+    if args.fates {
+        fates(global, &engine)?;
+    } else if args.late {
+        late(global, &engine)?;
+    } else if args.events {
+        events(global, &engine, args)?;
+    } else {
+        totals(global, &engine, args)?;
+    }
+    engine.close()?;
+    Ok(Outcome::Done)
+}
+
+struct Window {
+    start: Instant,
+    end: Instant,
+    only: Vec<(String, Vec<String>)>,
+    zone: Zone,
+}
+
+fn window(args: &UsageArgs) -> Result<Window, Failure> {
+    let zone = context::zone(&args.zone)?;
+    let edge = |text: &Option<String>, open: Instant| match text {
+        Some(text) => context::instant(text, &zone),
+        None => Ok(open),
+    };
+    let (start, end) = (edge(&args.from, Instant(i64::MIN))?, edge(&args.to, Instant(i64::MAX))?);
+    if start > end {
+        return Err(Failure::usage(
+            "window_reversed",
+            format!("the window ends at {end}, before it starts at {start}"),
+            "give --from a time before --to",
+        ));
+    }
+    let mut only = Vec::new();
+    for text in &args.only {
+        let (dimension, values) = text.split_once('=').ok_or_else(|| {
+            Failure::usage(
+                "bad_filter",
+                format!("expected DIMENSION=VALUE, found `{text}`"),
+                "write --only project=a,b",
+            )
+        })?;
+        only.push((dimension.to_owned(), values.split(',').map(str::to_owned).collect()));
+    }
+    Ok(Window { start, end, only, zone })
+}
+
+fn meters<'a>(engine: &'a Engine, args: &'a UsageArgs) -> Vec<&'a str> {
+    match &args.meter {
+        Some(meter) => vec![meter.as_str()],
+        None => engine.terms().terms.meters.names().collect(),
+    }
+}
+
+fn query<'a>(engine: &Engine, args: &'a UsageArgs, meter: &'a str, window: &'a Window) -> UsageQuery<'a> {
+    UsageQuery {
+        meter,
+        account: args.account.as_deref(),
+        only: &window.only,
+        start: window.start,
+        end: window.end,
+        as_of: args.as_of.unwrap_or_else(|| engine.end()),
+    }
+}
+
+fn group_by(text: &str, zone: &Zone) -> GroupBy {
+    match text {
+        "account" => GroupBy::Account,
+        "source" => GroupBy::Source,
+        "type" => GroupBy::Type,
+        "day" => GroupBy::Day(zone.clone()),
+        "month" => GroupBy::Month(zone.clone()),
+        dimension => GroupBy::Dimension(dimension.to_owned()),
+    }
+}
+
+fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Failure> {
+    let window = window(args)?;
+    let by: Vec<GroupBy> = args.by.iter().map(|text| group_by(text, &window.zone)).collect();
+    let mut rows = Vec::new();
+    for meter in meters(engine, args) {
+        let groups = engine.usage_by(&query(engine, args, meter, &window), &by)?;
+        if groups.is_empty() && by.is_empty() {
+            rows.push((meter, Vec::new(), Totals::ZERO));
+        }
+        rows.extend(groups.into_iter().map(|(group, totals)| (meter, group, totals)));
+    }
+    if global.format == Format::Json {
+        let meters: Vec<Value> = rows.iter().map(|(meter, group, totals)| {
+            let mut row = json!({
+                "meter": meter,
+                "count": totals.records.to_string(),
+                "sum": totals.quantity.to_string(),
+                "unmeasured": totals.unmeasured.to_string(),
+                "digest": totals.digest.to_string(),
+            });
+            if let Some(row) = row.as_object_mut() {
+                for (name, value) in args.by.iter().zip(group) {
+                    row.insert(name.clone(), json!(value));
+                }
+            }
+            row
+        }).collect();
+        return output::json_data(&json!({ "meters": meters }));
+    }
+    let mut head: Vec<&str> = vec!["meter"];
+    head.extend(args.by.iter().map(String::as_str));
+    let right = [head.len(), head.len() + 1];
+    head.extend(["events", "sum", "digest"]);
+    let cells: Vec<Vec<String>> = rows.iter().map(|(meter, group, totals)| {
+        let mut row = vec![(*meter).to_owned()];
+        row.extend(group.iter().map(|value| value.clone().unwrap_or_else(|| "(absent)".to_owned())));
+        row.push(grouped(&totals.records.to_string()));
+        row.push(grouped(&totals.quantity.to_string()));
+        row.push(totals.digest.to_string());
+        row
+    }).collect();
+    output::data(&table(&head, &right, &cells))
+}
+
+fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Failure> {
+    let window = window(args)?;
+    for meter in meters(engine, args) {
+        for listed in engine.events(&query(engine, args, meter, &window))? {
+            let event = &listed.event;
+            let digest = engine.digest_of(event);
+            let value = listed.value.map(|value| value.to_string());
+            let line = match global.format {
+                Format::Json => format!("{}\n", json!({
+                    "position": listed.position,
+                    "received_at": listed.received_at.to_string(),
+                    "occurred_at": event.occurred_at.to_string(),
+                    "source": event.source,
+                    "id": event.id,
+                    "type": event.event_type,
+                    "account": event.account,
+                    "value": value,
+                    "digest": digest.to_string(),
+                    "properties": serde_json::from_str::<Value>(&event.properties.to_canonical_json())
+                        .map_err(|error| Failure::could_not("stored_document_unreadable", error.to_string(), "run `counterfoil verify`"))?,
+                })),
+                Format::Text => format!(
+                    "{}  {}  {}  {}  {}  {}\n",
+                    event.occurred_at,
+                    event.source,
+                    event.id,
+                    event.event_type,
+                    value.as_deref().unwrap_or("(no value)"),
+                    event.properties.to_canonical_json()
+                ),
+            };
+            output::data(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn fates(global: &Global, engine: &Engine) -> Result<(), Failure> {
+    let rows = engine.tables().fates().map_err(Failure::from_store)?;
+    if global.format == Format::Json {
+        let rows: Vec<Value> = rows.iter().map(|row| json!({
+            "feed": row.feed, "source": row.source, "fate": row.fate, "code": row.code,
+            "records": row.records.to_string(), "units": row.units,
+        })).collect();
+        return output::json_data(&json!({ "received": engine.end().to_string(), "fates": rows }));
+    }
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| vec![
+        row.feed.clone(),
+        row.source.clone().unwrap_or_else(|| "(unknown)".to_owned()),
+        row.fate.clone(),
+        row.code.clone().unwrap_or_else(String::new),
+        grouped(&row.records.to_string()),
+        grouped(&row.units),
+    ]).collect();
+    output::data(&table(&["feed", "source", "fate", "code", "records", "units"], &[4, 5], &cells))
+}
+
+fn late(global: &Global, engine: &Engine) -> Result<(), Failure> {
+    let late = engine.late()?;
+    let rows: Vec<(&String, &String, &String, &Totals)> = late
+        .iter()
+        .flat_map(|late| late.by_account.iter().map(|((account, kind), totals)| (&late.period, account, kind, totals)))
+        .collect();
+    if global.format == Format::Json {
+        let rows: Vec<Value> = rows.iter().map(|(period, account, kind, totals)| json!({
+            "period": period, "account": account, "type": kind,
+            "records": totals.records.to_string(), "units": totals.quantity.to_string(),
+            "digest": totals.digest.to_string(),
+        })).collect();
+        return output::json_data(&json!({ "late": rows }));
+    }
+    let cells: Vec<Vec<String>> = rows.iter().map(|(period, account, kind, totals)| vec![
+        (*period).clone(), (*account).clone(), (*kind).clone(),
+        grouped(&totals.records.to_string()), grouped(&totals.quantity.to_string()),
+    ]).collect();
+    output::data(&table(&["period", "account", "type", "events", "units"], &[3, 4], &cells))
+}

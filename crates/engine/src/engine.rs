@@ -1,0 +1,410 @@
+//! The engine over one folder: open, catch up, checkpoint, close.
+
+use std::sync::Arc;
+
+use metering::{Digest, Instant, Keys, event_digest};
+use store::{
+    Block, Checkpoint, Cut, Disk, IndexEntry, MeterCover, OpenOptions, Roots, Row, RowDraft, Tables,
+};
+
+use crate::cells::Cells;
+use crate::clock::Clock;
+use crate::dedup::Dedup;
+use crate::error::{EngineError, ErrorKind};
+use crate::terms::TermSet;
+
+/// The one tenant of an embedded store; formats carry the field from the start.
+pub const TENANT: &str = "default";
+/// Pending cells and identities are written as runs when there are this many records more.
+const CHECKPOINT_RECORDS: usize = 2_000_000;
+/// More runs than this between two pins are merged into one.
+const RUNS_MAX: usize = 8;
+
+/// Who asks, and why: stands in every journal row that the command writes.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who asks.
+    pub actor: String,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// A repeated command with the same key answers the first result again.
+    pub idempotency_key: Option<String>,
+}
+
+/// What the engine is given to open a folder.
+pub struct Options {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for fresh keys.
+    pub random: Box<dyn FnMut(&mut [u8]) + Send>,
+    /// Keys for a folder that is not there yet; fresh ones where absent.
+    pub keys: Option<Keys>,
+    /// Who opens it.
+    pub actor: String,
+}
+
+/// The engine over one folder. See the crate's documentation for the path of an event.
+pub struct Engine {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) roots: Roots,
+    pub(crate) tables: Tables,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) cells: Cells,
+    pub(crate) dedup: Option<Dedup>,
+    pub(crate) pending: Vec<IndexEntry>,
+    pub(crate) terms: TermSet,
+    notes: Vec<String>,
+    read_only: bool,
+}
+
+impl Engine {
+    /// Opens a folder for reading and writing; makes it where it is empty.
+    ///
+    /// Recovers what a crash left, commits an `opened` row, and brings tables and cells up to the log's end
+    /// before it returns.
+    ///
+    /// **Errors**: `folder_locked`, `folder_newer`, `folder_unwritable`, `disk_full`, `corrupt`.
+    pub fn open(disk: Arc<dyn Disk>, mut options: Options) -> Result<Self, EngineError> {
+        let now = options.clock.now();
+        let open = OpenOptions { now, actor: options.actor.clone(), ..OpenOptions::default() };
+        let mut notes = Vec::new();
+        let roots = if Roots::exists(disk.as_ref())? {
+            let (roots, opened) = Roots::open(Arc::clone(&disk), open)?;
+            notes.extend(opened.notes);
+            roots
+        } else {
+            Roots::create(Arc::clone(&disk), open, options.keys, &mut *options.random)?
+        };
+        Self::catch_up(disk, options.clock, roots, notes, false)
+    }
+
+    /// Opens a folder for reading: nothing is written, unless a crash must be recovered from first.
+    ///
+    /// **Errors**: as [`Engine::open`], and `no_store` where there is none.
+    pub fn open_to_read(disk: Arc<dyn Disk>, options: Options) -> Result<Self, EngineError> {
+        if !Roots::exists(disk.as_ref())? {
+            return Err(EngineError::not_found(
+                "no_store",
+                "there is no store in this folder",
+                "name another with --data, or start one with `counterfoil apply` or `counterfoil demo`",
+            ));
+        }
+        match Roots::open_clean(Arc::clone(&disk))? {
+            Some(roots) => {
+                let tables = Tables::open(Arc::clone(&disk))?;
+                let caught_up = tables.applied() == (roots.head().0, roots.end());
+                let checkpoint = store::read_checkpoint(disk.as_ref())?;
+                if caught_up && checkpoint.is_some_and(|checkpoint| checkpoint.position == roots.end()) {
+                    return Self::catch_up(disk, options.clock, roots, Vec::new(), true);
+                }
+                drop((tables, roots));
+                Self::open(disk, options)
+            }
+            None => Self::open(disk, options),
+        }
+    }
+
+    fn catch_up(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        roots: Roots,
+        mut notes: Vec<String>,
+        read_only: bool,
+    ) -> Result<Self, EngineError> {
+        let tables = open_tables(&disk, &roots, &mut notes)?;
+        let checkpoint = open_checkpoint(disk.as_ref(), &roots, &mut notes)?;
+        let cells = Cells::open(disk.as_ref(), &checkpoint)?;
+        let terms = TermSet::empty();
+        let pending = Vec::new();
+        let mut engine = Self {
+            disk,
+            clock,
+            roots,
+            tables,
+            checkpoint,
+            cells,
+            dedup: None,
+            pending,
+            terms,
+            notes,
+            read_only,
+        };
+        engine.catch_up_tables()?;
+        engine.reload_terms()?;
+        engine.catch_up_cells()?;
+        Ok(engine)
+    }
+
+    /// Applies the rows and blocks that the tables have not seen.
+    fn catch_up_tables(&mut self) -> Result<(), EngineError> {
+        let (row, position) = self.tables.applied();
+        if (row, position) == (self.roots.head().0, self.roots.end()) {
+            return Ok(());
+        }
+        self.tables.begin()?;
+        for next in self.roots.rows(row + 1)? {
+            self.tables.apply_row(&next?)?;
+        }
+        for block in self.roots.blocks(position)? {
+            self.tables.apply_block(&block?)?;
+        }
+        self.tables.commit()?;
+        Ok(())
+    }
+
+    /// Reads the terms again, as known at the journal's head.
+    pub(crate) fn reload_terms(&mut self) -> Result<(), EngineError> {
+        self.terms = TermSet::load(&self.tables, self.roots.head().0)?;
+        Ok(())
+    }
+
+    /// Makes cells and identities of the log that no run holds, splitting at pinned positions.
+    fn catch_up_cells(&mut self) -> Result<(), EngineError> {
+        let missing = self.terms.meters().iter().any(|meter| {
+            let covered = |cover: &&MeterCover| cover.meter == meter.name && cover.version == meter.version;
+            !self.checkpoint.meters.iter().any(|cover| covered(&cover))
+        });
+        if missing && self.checkpoint.position > 0 {
+            self.notes.push("usage cells are made anew: a meter version has none yet".to_owned());
+            self.checkpoint = Checkpoint { index: self.checkpoint.index.clone(), ..Checkpoint::empty() };
+            self.cells = Cells::open(self.disk.as_ref(), &self.checkpoint)?;
+        }
+        self.replay_cells()
+    }
+
+    fn replay_cells(&mut self) -> Result<(), EngineError> {
+        let pins = self.pins()?;
+        let indexed = self.checkpoint.index.iter().map(|run| run.to).max().unwrap_or(0);
+        let blocks = self.roots.blocks(self.checkpoint.position)?;
+        for block in blocks {
+            let block = block?;
+            self.take_in(&block, indexed);
+            if !self.read_only && (pins.contains(&block.end()) || self.is_heavy()) {
+                self.checkpoint_now(pins.contains(&block.end()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions that journal rows pinned, ascending.
+    pub(crate) fn pins(&self) -> Result<Vec<u64>, EngineError> {
+        let mut pins: Vec<u64> = self.tables.seals()?.iter().map(|seal| seal.cut.position).collect();
+        pins.sort_unstable();
+        pins.dedup();
+        Ok(pins)
+    }
+
+    /// Aggregates a block and keeps its identities for the next run.
+    pub(crate) fn take_in(&mut self, block: &Block, indexed: u64) {
+        let end = block.end();
+        for accepted in &block.draft.accepted {
+            let digest = self.digest(&accepted.event);
+            self.cells.add(&accepted.event, digest, self.terms.meters(), end);
+            let position = block.position + u64::from(accepted.index);
+            if position >= indexed {
+                let entry =
+                    IndexEntry { identity: accepted.identity, payload: accepted.payload, position };
+                if let Some(dedup) = &mut self.dedup {
+                    dedup.insert(&entry);
+                }
+                self.pending.push(entry);
+            }
+        }
+        self.cells.reach(end);
+    }
+
+    /// The keyed digest of an event.
+    pub(crate) fn digest(&self, event: &metering::Event) -> Digest {
+        event_digest(self.roots.keys(), TENANT, event)
+    }
+
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.pending.len() >= CHECKPOINT_RECORDS || self.cells.pending().len() >= CHECKPOINT_RECORDS
+    }
+
+    /// Writes what no run holds as runs and publishes them in one atomic step.
+    ///
+    /// **Errors**: those of the file layer; the old checkpoint then stands.
+    pub fn checkpoint_now(&mut self, pin: bool) -> Result<(), EngineError> {
+        self.tables.commit_open()?;
+        let from = self.checkpoint.position;
+        let to = self.roots.synced_end();
+        let disk = self.disk.as_ref();
+        let mut next = self.checkpoint.clone();
+        if to > from {
+            let name = format!("cells/{from:020}-{to:020}.run");
+            next.cells.push(store::write_cells(disk, &name, from, to, self.cells.pending())?);
+            let indexed = next.index.iter().map(|run| run.to).max().unwrap_or(0);
+            if to > indexed {
+                next.index.push(store::write_index(disk, indexed, to, std::mem::take(&mut self.pending))?);
+            }
+        }
+        if pin && !next.pinned.contains(&to) {
+            next.pinned.push(to);
+        }
+        next.position = to;
+        next.log_hash = self.roots.cut_now().block_hash;
+        (next.known_at, next.journal_hash) = self.roots.head();
+        next.durable_through = to;
+        next.meters = self.covers(to);
+        let dropped = crate::merge::merge_runs(disk, &mut next, RUNS_MAX)?;
+        store::write_checkpoint(disk, &next)?;
+        for name in dropped {
+            disk.remove(&name).map_err(|error| store::StoreError::io(format!("remove `{name}`"), &error))?;
+        }
+        self.cells = Cells::open(disk, &next)?;
+        self.checkpoint = next;
+        Ok(())
+    }
+
+    fn covers(&self, complete_through: u64) -> Vec<MeterCover> {
+        let cover = |meter: &metering::Meter| MeterCover {
+            meter: meter.name.clone(),
+            version: meter.version,
+            complete_through,
+        };
+        self.terms.meters().iter().map(cover).collect()
+    }
+
+    /// Appends a row, applies it to the tables, answers it.
+    pub(crate) fn record(&mut self, draft: RowDraft) -> Result<Row, EngineError> {
+        self.tables.commit_open()?;
+        let row = self.roots.append_row(draft, self.clock.now())?;
+        self.tables.apply_row(&row)?;
+        Ok(row)
+    }
+
+    /// The first result of a command that was given this idempotency key.
+    pub(crate) fn answered(&self, caller: &Caller) -> Result<Option<serde_json::Value>, EngineError> {
+        match &caller.idempotency_key {
+            None => Ok(None),
+            Some(key) => Ok(self.tables.command_by_key(key)?.map(|(_, result)| result)),
+        }
+    }
+
+    /// Checkpoints, then writes the close record. A folder opened for reading is just let go.
+    ///
+    /// **Errors**: those of the file layer; the folder then recovers at the next open.
+    pub fn close(mut self) -> Result<(), EngineError> {
+        if self.read_only {
+            return Ok(());
+        }
+        if self.roots.end() > self.checkpoint.position || self.checkpoint.meters != self.covers(self.checkpoint.position)
+        {
+            self.checkpoint_now(false)?;
+        }
+        self.tables.commit_open()?;
+        self.tables.close()?;
+        self.roots.close(self.clock.now())?;
+        Ok(())
+    }
+
+    /// What opening had to do beyond the usual: recovered, rebuilt.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The journal's head: number and hash.
+    pub fn head(&self) -> (u64, store::Hash) {
+        self.roots.head()
+    }
+
+    /// The end of the log: how many records were ever received.
+    pub fn end(&self) -> u64 {
+        self.roots.end()
+    }
+
+    /// The store's id.
+    pub fn store_id(&self) -> &str {
+        self.roots.store_id()
+    }
+
+    /// The reading point that holds all that is durable now.
+    pub fn cut_now(&self) -> Cut {
+        self.roots.cut_now()
+    }
+
+    /// The time now, by the engine's clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The tables, for reading.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The terms as known now.
+    pub fn terms(&self) -> &TermSet {
+        &self.terms
+    }
+
+    /// The secret keys, for digests and hashes of personal fields.
+    pub fn keys(&self) -> &Keys {
+        self.roots.keys()
+    }
+}
+
+/// Tables that cannot be read are derived anew; they hold nothing that journal and log do not.
+fn open_tables(
+    disk: &Arc<dyn Disk>,
+    roots: &Roots,
+    notes: &mut Vec<String>,
+) -> Result<Tables, EngineError> {
+    let usable = |tables: Tables| {
+        let (row, position) = tables.applied();
+        let ahead = row > roots.head().0 || position > roots.end();
+        if ahead { Err(store::StoreError::corrupt("tables.db", "its meta row", "ahead of the journal")) } else { Ok(tables) }
+    };
+    match Tables::open(Arc::clone(disk)).and_then(usable) {
+        Ok(tables) => Ok(tables),
+        Err(error) if error.kind == ErrorKind::Corrupt => {
+            notes.push(format!("tables are derived anew: {error}"));
+            Ok(Tables::recreate(Arc::clone(disk))?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A checkpoint that does not fit the log, or whose files are gone, is let go: cells are made anew.
+fn open_checkpoint(
+    disk: &dyn Disk,
+    roots: &Roots,
+    notes: &mut Vec<String>,
+) -> Result<Checkpoint, EngineError> {
+    match store::read_checkpoint(disk).and_then(|found| match found {
+        None => Ok(None),
+        Some(checkpoint) => fits(disk, roots, &checkpoint).map(|fits| fits.then_some(checkpoint)),
+    }) {
+        Ok(Some(checkpoint)) => Ok(checkpoint),
+        Ok(None) if roots.end() == 0 => Ok(Checkpoint::empty()),
+        Ok(None) => {
+            notes.push("usage cells and the dedup index are made anew from the log".to_owned());
+            Ok(Checkpoint::empty())
+        }
+        Err(error) if error.kind == ErrorKind::Corrupt => {
+            notes.push(format!("usage cells and the dedup index are made anew from the log: {error}"));
+            Ok(Checkpoint::empty())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn fits(disk: &dyn Disk, roots: &Roots, checkpoint: &Checkpoint) -> Result<bool, store::StoreError> {
+    if checkpoint.position > roots.end() || roots.hash_at(checkpoint.position)? != Some(checkpoint.log_hash) {
+        return Ok(false);
+    }
+    for run in checkpoint.cells.iter().chain(&checkpoint.index) {
+        let there = disk.exists(&run.name).map_err(|error| store::StoreError::io("look for a run", &error))?;
+        if !there {
+            return Ok(false);
+        }
+        let file = disk.open(&run.name, store::disk::Mode::Read);
+        let length = file.and_then(|file| file.length());
+        if length.map_err(|error| store::StoreError::io(format!("read `{}`", run.name), &error))? != run.length {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

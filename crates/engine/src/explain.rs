@@ -1,0 +1,161 @@
+//! From an invoice line down to its events.
+
+use invoicing::terms::Terms;
+use invoicing::{CellFact, ExplainFacts, LineKey, LineSpec, LineTerm};
+use metering::Zone;
+use serde_json::Value;
+use store::StoredInvoice;
+
+use crate::billing::{PeriodName, Rated, Work};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::terms::TermSet;
+use crate::usage::{GroupBy, UsageQuery};
+
+impl Engine {
+    /// The explanation of a line of an invoice: evaluated, it gives the line's exact amount.
+    ///
+    /// Terms are read as known at the invoice's K and usage as of its cut, so that the answer is the one
+    /// that was billed, whatever was learned since.
+    ///
+    /// **Errors**: `no_such_invoice`, `no_such_line`.
+    pub fn explain(&self, invoice: &str, line: u32) -> Result<Value, EngineError> {
+        let stored = self.stored_invoice(invoice)?;
+        let known_at = known_at(&stored)?;
+        let terms = TermSet::load(&self.tables, known_at)?.terms;
+        let as_of = as_of(&stored)?;
+        let (work, rated) = self.rated_again(&stored, &terms, as_of)?;
+        let index = rated.bill.lines.iter().position(|one| one.number == line).ok_or_else(|| {
+            EngineError::not_found(
+                "no_such_line",
+                format!("invoice `{invoice}` has no line `{line}`"),
+                format!("it has lines 1 to {}", rated.bill.lines.len()),
+            )
+        })?;
+        let line = &rated.bill.lines[index];
+        let spec = &line.spec;
+        let (mut cells, mut events) = (Vec::new(), None);
+        if let Some((meter, _)) = &spec.meter {
+            let query = line_query(spec, meter, as_of);
+            cells = self.cells_by_day(&query, &work.contract.zone)?;
+            events = Some(events_command(&query));
+        }
+        let facts = ExplainFacts {
+            invoice: stored.number.clone().unwrap_or_else(|| stored.invoice.clone()),
+            position: as_of,
+            known_at,
+            cells,
+            events,
+        };
+        Ok(invoicing::explain(&rated.bill, line, &facts))
+    }
+
+    /// The stored invoice of a number or an id.
+    ///
+    /// **Errors**: `no_such_invoice`.
+    pub fn stored_invoice(&self, invoice: &str) -> Result<StoredInvoice, EngineError> {
+        self.tables.invoice(invoice)?.ok_or_else(|| {
+            EngineError::not_found(
+                "no_such_invoice",
+                format!("no invoice has the number or id `{invoice}`"),
+                "list them with `counterfoil invoice list`",
+            )
+        })
+    }
+
+    /// Rates an invoice once more from what it pinned: the lines of its body, nothing else.
+    pub(crate) fn rated_again(
+        &self,
+        stored: &StoredInvoice,
+        terms: &Terms,
+        as_of: u64,
+    ) -> Result<(Work, Rated), EngineError> {
+        let name: PeriodName = stored.period.parse()?;
+        let work = self.work_of(terms, name, &stored.invoice)?;
+        let on_it: Vec<LineKey> = invoicing::line_keys(&stored.body)
+            .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))?;
+        let (all, _) = invoicing::line_specs(terms, &work.contract, &work.period, &Default::default());
+        let elsewhere =
+            all.into_iter().map(|spec| spec.key).filter(|key| !on_it.contains(key)).collect();
+        let rated = self.rate(terms, &work, &elsewhere, as_of)?;
+        Ok((work, rated))
+    }
+
+    fn work_of(&self, terms: &Terms, name: PeriodName, invoice: &str) -> Result<Work, EngineError> {
+        crate::billing::work_list(terms, name)
+            .into_iter()
+            .find(|work| work.invoice == invoice)
+            .ok_or_else(|| EngineError::stored(format!("invoice {invoice}"), "its contract is not known at K"))
+    }
+
+    fn cells_by_day(&self, query: &UsageQuery<'_>, zone: &Zone) -> Result<Vec<CellFact>, EngineError> {
+        let days = self.usage_by(query, &[GroupBy::Day(zone.clone())])?;
+        let mut cells = Vec::new();
+        for (group, totals) in days {
+            let Some(Some(day)) = group.into_iter().next() else { continue };
+            let date = metering::CivilDate::parse(&day)
+                .map_err(|error| EngineError::stored(format!("day {day}"), error))?;
+            cells.push(CellFact {
+                start: zone.day_start(date).max(query.start),
+                end: zone.day_start(date.next_day()).min(query.end),
+                records: totals.records,
+                quantity: totals.quantity,
+                digest: totals.digest,
+            });
+        }
+        Ok(cells)
+    }
+}
+
+/// What a usage line reads.
+pub(crate) fn line_query<'a>(spec: &'a LineSpec, meter: &'a str, as_of: u64) -> UsageQuery<'a> {
+    let only: &[(String, Vec<String>)] = match &spec.term {
+        LineTerm::Usage { only, .. } => only,
+        LineTerm::Fee { .. } => &[],
+    };
+    UsageQuery {
+        meter,
+        account: Some(&spec.key.account),
+        only,
+        start: spec.service.start,
+        end: spec.service.end,
+        as_of,
+    }
+}
+
+/// The command that lists the events of a query.
+fn events_command(query: &UsageQuery<'_>) -> String {
+    let mut command = format!(
+        "counterfoil usage --events --meter {} --account {} --from {} --to {} --as-of {}",
+        query.meter,
+        query.account.unwrap_or("-"),
+        query.start,
+        query.end,
+        query.as_of
+    );
+    for (dimension, values) in query.only {
+        command.push_str(&format!(" --only {dimension}={}", values.join(",")));
+    }
+    command
+}
+
+/// The journal position whose terms an invoice was rated with.
+pub(crate) fn known_at(stored: &StoredInvoice) -> Result<u64, EngineError> {
+    number(stored, "known_at")
+}
+
+/// The log position below which an invoice read usage.
+pub(crate) fn as_of(stored: &StoredInvoice) -> Result<u64, EngineError> {
+    stored
+        .envelope
+        .get("cut")
+        .and_then(|cut| cut.get("position"))
+        .and_then(Value::as_u64)
+        .ok_or_else(|| EngineError::stored(format!("envelope of {}", stored.invoice), "it names no cut"))
+}
+
+fn number(stored: &StoredInvoice, field: &str) -> Result<u64, EngineError> {
+    stored.envelope.get(field).and_then(Value::as_u64).ok_or_else(|| {
+        EngineError::stored(format!("envelope of {}", stored.invoice), format!("it has no `{field}`"))
+    })
+}

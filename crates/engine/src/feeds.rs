@@ -1,0 +1,197 @@
+//! Files of events: read in chunks, prepared in parallel, appended in order.
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+
+use connectors::{Decoder, Feed, RawRecord};
+use metering::{Fate, Instant};
+use money::Sum;
+use serde_json::{Value, json};
+use store::{Class, Counter, CounterKey, RowDraft};
+
+use crate::engine::{Caller, Engine};
+use crate::error::EngineError;
+use crate::prepare::{Prepared, prepare_all};
+
+/// What one run of `ingest` did to one feed.
+#[derive(Clone, Debug)]
+pub struct FeedReport {
+    /// The feed's name.
+    pub feed: String,
+    /// How many records were read.
+    pub received: u64,
+    /// The fates, counted.
+    pub counters: Vec<Counter>,
+    /// The log position before its first record.
+    pub from: u64,
+    /// The log position after its last record.
+    pub to: u64,
+    /// Why reading stopped early; what was read before is counted.
+    pub broken: Option<String>,
+}
+
+impl FeedReport {
+    /// How many records met a fate, by its name.
+    pub fn records(&self, fate: &str) -> u64 {
+        self.counters.iter().filter(|counter| counter.key.fate == fate).map(|counter| counter.records).sum()
+    }
+
+    /// Whether anything needs a look: rejected, conflicting, or cut short.
+    pub fn has_problems(&self) -> bool {
+        self.broken.is_some() || self.records("rejected") > 0 || self.records("conflict") > 0
+    }
+}
+
+/// How a feed is read.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedOptions {
+    /// Records a batch: each is one block of the log and one sync.
+    pub batch_records: usize,
+    /// Threads that decode.
+    pub threads: usize,
+}
+
+impl Default for FeedOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { batch_records: 16_384, threads }
+    }
+}
+
+impl Engine {
+    /// Reads a feed to its end and journals the run.
+    ///
+    /// `progress` hears the records read so far. A record that cannot be decoded is rejected and kept; a
+    /// stream that breaks off ends the run with what was read before it.
+    ///
+    /// **Errors**: those of the file layer.
+    pub fn ingest(
+        &mut self,
+        caller: &Caller,
+        decoder: &Decoder,
+        feed: &Feed,
+        input: Box<dyn BufRead + Send>,
+        options: FeedOptions,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<FeedReport, EngineError> {
+        let from = self.end();
+        let mut counters = BTreeMap::new();
+        let (mut received, mut broken) = (0, None);
+        let mut records = decoder.records(input);
+        loop {
+            let mut chunk: Vec<RawRecord> = Vec::with_capacity(options.batch_records);
+            while chunk.len() < options.batch_records {
+                match records.next() {
+                    Some(Ok(record)) => chunk.push(record),
+                    Some(Err(error)) => {
+                        broken = Some(error.to_string());
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            if chunk.is_empty() {
+                break;
+            }
+            received += chunk.len() as u64;
+            let prepared = prepare_all(self.keys(), decoder, feed, &chunk, options.threads);
+            drop(chunk);
+            add(&mut counters, self.append(&feed.name, prepared)?.counters);
+            progress(received);
+            if broken.is_some() {
+                break;
+            }
+        }
+        let counters = listed(counters);
+        let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
+        self.journal_run(caller, "ingest", json!({ "feed": feed.name, "format": decoder.name() }), &report)?;
+        Ok(report)
+    }
+
+    /// Appends prepared records as one feed, in batches, and journals the run.
+    ///
+    /// **Errors**: those of the file layer.
+    pub(crate) fn append_run(
+        &mut self,
+        caller: &Caller,
+        command: &str,
+        input: Value,
+        feed: &str,
+        prepared: Vec<Prepared>,
+    ) -> Result<(FeedReport, Vec<Fate>), EngineError> {
+        let from = self.end();
+        let received = prepared.len() as u64;
+        let answer = self.append(feed, prepared)?;
+        let report = FeedReport {
+            feed: feed.to_owned(),
+            received,
+            counters: answer.counters,
+            from,
+            to: self.end(),
+            broken: None,
+        };
+        self.journal_run(caller, command, input, &report)?;
+        Ok((report, answer.fates))
+    }
+
+    fn journal_run(
+        &mut self,
+        caller: &Caller,
+        command: &str,
+        input: Value,
+        report: &FeedReport,
+    ) -> Result<(), EngineError> {
+        let counted: u64 = report.counters.iter().map(|counter| counter.records).sum();
+        assert_eq!(report.received, counted, "received = sum of fates");
+        assert_eq!(report.received, report.to - report.from, "positions are ordinals of received records");
+        self.record(RowDraft {
+            class: Class::Usage,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            idempotency_key: caller.idempotency_key.clone(),
+            command: command.to_owned(),
+            command_version: 1,
+            input,
+            result: report_json(report),
+            effects: Vec::new(),
+            cut: Some(self.cut_now()),
+            references: Vec::new(),
+        })?;
+        Ok(())
+    }
+
+    /// The time that a batch received now carries: never before the log's last.
+    pub fn received_at(&self) -> Instant {
+        self.roots.received_at(self.clock.now())
+    }
+}
+
+/// A report as it stands in the journal and on stdout.
+pub fn report_json(report: &FeedReport) -> Value {
+    json!({
+        "feed": report.feed,
+        "received": report.received,
+        "from": report.from,
+        "to": report.to,
+        "broken": report.broken,
+        "fates": report.counters.iter().map(|counter| json!({
+            "source": counter.key.source,
+            "fate": counter.key.fate,
+            "code": counter.key.code.map(|code| code.as_str()),
+            "records": counter.records,
+            "units": counter.units.to_string(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn add(counters: &mut BTreeMap<CounterKey, (u64, Sum)>, more: Vec<Counter>) {
+    for counter in more {
+        let held = counters.entry(counter.key).or_insert((0, Sum::ZERO));
+        held.0 += counter.records;
+        held.1 = held.1.merge(counter.units);
+    }
+}
+
+fn listed(counters: BTreeMap<CounterKey, (u64, Sum)>) -> Vec<Counter> {
+    counters.into_iter().map(|(key, (records, units))| Counter { key, records, units }).collect()
+}

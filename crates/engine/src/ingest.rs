@@ -1,0 +1,254 @@
+//! The second half of an event's path, in order: probe the identity, check at K, append, sync, answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use metering::{Code, Fate, Index, Probe, Rejection, Rules, probe};
+use money::Sum;
+use store::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, IndexEntry, Kept};
+
+use crate::dedup::Dedup;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::prepare::{Hashed, Prepared, Refused};
+use crate::terms::FUTURE_LIMIT_NS;
+
+/// The answer for a batch: durable when it is given.
+#[derive(Debug)]
+pub struct Answer {
+    /// The position of the batch's first record.
+    pub position: u64,
+    /// One fate a record, in order.
+    pub fates: Vec<Fate>,
+    /// The counters of the batch.
+    pub counters: Vec<Counter>,
+}
+
+/// What a batch becomes, record by record.
+struct Batch {
+    feed: String,
+    accepted: Vec<Accepted>,
+    digests: Vec<metering::Digest>,
+    kept: Vec<Kept>,
+    first_sight: Vec<FirstSight>,
+    counters: BTreeMap<CounterKey, (u64, Sum)>,
+    fates: Vec<Fate>,
+    /// Identities of this batch, which the index learns only after the sync.
+    fresh: std::collections::HashMap<metering::Identity, metering::PayloadHash>,
+    seen_accounts: BTreeSet<String>,
+}
+
+impl Engine {
+    /// Takes a batch of one feed: every record gets one fate, and all of it is on disk when this returns.
+    ///
+    /// **Errors**: those of the file layer. Nothing of the batch was then acknowledged; after a failed sync
+    /// the engine stops (`closed`) and must be reopened, when what reached the disk is found as duplicates.
+    pub fn append(&mut self, feed: &str, prepared: Vec<Prepared>) -> Result<Answer, EngineError> {
+        if prepared.is_empty() {
+            return Ok(Answer { position: self.roots.end(), fates: Vec::new(), counters: Vec::new() });
+        }
+        if self.dedup.is_none() {
+            self.dedup = Some(Dedup::load(self.disk.as_ref(), &self.checkpoint, &self.pending)?);
+        }
+        let received_at = self.roots.received_at(self.clock.now());
+        let mut batch = Batch::new(feed, prepared.len());
+        for (index, record) in prepared.into_iter().enumerate() {
+            let index = u32::try_from(index).map_err(|_| {
+                EngineError::invalid("batch_too_large", "a batch has over 2^32 records", "send smaller batches")
+            })?;
+            self.admit(&mut batch, index, record, received_at);
+        }
+        self.write(batch, received_at)
+    }
+
+    /// Gives one record its fate.
+    fn admit(&self, batch: &mut Batch, index: u32, record: Prepared, received_at: metering::Instant) {
+        let Prepared { line, outcome, format, body } = record;
+        let hashed = match outcome {
+            Ok(hashed) => hashed,
+            Err(Refused { rejection, source, id }) => {
+                batch.keep(Kept {
+                    index,
+                    code: rejection.code,
+                    message: rejection.message,
+                    feed: batch.feed.clone(),
+                    line,
+                    format,
+                    source,
+                    id,
+                    body,
+                });
+                return;
+            }
+        };
+        let found = batch
+            .fresh
+            .get(&hashed.identity)
+            .copied()
+            .or_else(|| self.dedup.as_ref().and_then(|dedup| dedup.get(hashed.identity)));
+        let known_account = |account: &str| self.terms.has_account(account);
+        let refusal = match probe(found, hashed.payload) {
+            Probe::Duplicate => {
+                batch.count(Some(&hashed.event.source), Fate::Duplicate, hashed.units);
+                return;
+            }
+            Probe::Conflict => Some(Rejection::new(
+                Code::Conflict,
+                format!(
+                    "source {} sent other content before under the id `{}`",
+                    hashed.event.source, hashed.event.id
+                ),
+            )),
+            Probe::New => self.rules(&known_account).check(&hashed.event, received_at).err(),
+        };
+        match refusal {
+            None => batch.accept(index, hashed, &known_account),
+            Some(rejection) => batch.keep_event(index, rejection, hashed, line, format, body),
+        }
+    }
+
+    /// The rules of the journal position that the batch is checked under.
+    fn rules<'a>(&'a self, known_account: &'a dyn Fn(&str) -> bool) -> Rules<'a> {
+        Rules {
+            meters: self.terms.meters(),
+            first_sight: self.terms.first_sight(),
+            known_account,
+            future_limit_ns: FUTURE_LIMIT_NS,
+        }
+    }
+
+    fn write(&mut self, batch: Batch, received_at: metering::Instant) -> Result<Answer, EngineError> {
+        let (known_at, known_hash) = self.roots.head();
+        let records = u32::try_from(batch.fates.len()).unwrap_or(u32::MAX);
+        let counters: Vec<Counter> = batch
+            .counters
+            .into_iter()
+            .map(|(key, (records, units))| Counter { key, records, units })
+            .collect();
+        let received: u64 = counters.iter().map(|counter| counter.records).sum();
+        assert_eq!(received, u64::from(records), "received = sum of fates");
+        let draft = BlockDraft {
+            records,
+            known_at,
+            known_hash,
+            received_at,
+            counters: counters.clone(),
+            first_sight: batch.first_sight,
+            accepted: batch.accepted,
+            kept: batch.kept,
+        };
+        let previous = self.roots.cut_now().block_hash;
+        let durable_through = self.roots.synced_end();
+        let appended = self.roots.append_block(&draft)?;
+        self.roots.sync_log()?;
+        let block =
+            Block { position: appended.position, hash: appended.hash, previous, durable_through, draft };
+        self.learn(&block, &batch.digests)?;
+        Ok(Answer { position: appended.position, fates: batch.fates, counters })
+    }
+
+    /// Brings cells, index and tables up to a block that is on disk.
+    fn learn(&mut self, block: &Block, digests: &[metering::Digest]) -> Result<(), EngineError> {
+        let end = block.end();
+        for (accepted, digest) in block.draft.accepted.iter().zip(digests) {
+            self.cells.add(&accepted.event, *digest, self.terms.meters(), end);
+            let entry = IndexEntry {
+                identity: accepted.identity,
+                payload: accepted.payload,
+                position: block.position + u64::from(accepted.index),
+            };
+            if let Some(dedup) = &mut self.dedup {
+                dedup.insert(&entry);
+            }
+            self.pending.push(entry);
+        }
+        self.cells.reach(end);
+        for seen in &block.draft.first_sight {
+            self.terms.see_account(&seen.account);
+        }
+        self.tables.begin_open()?;
+        self.tables.apply_block(block)?;
+        if self.is_heavy() {
+            self.checkpoint_now(false)?;
+        }
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn new(feed: &str, records: usize) -> Self {
+        Self {
+            feed: feed.to_owned(),
+            accepted: Vec::with_capacity(records),
+            digests: Vec::with_capacity(records),
+            kept: Vec::new(),
+            first_sight: Vec::new(),
+            counters: BTreeMap::new(),
+            fates: Vec::with_capacity(records),
+            fresh: std::collections::HashMap::with_capacity(records),
+            seen_accounts: BTreeSet::new(),
+        }
+    }
+
+    fn count(&mut self, source: Option<&str>, fate: Fate, units: Sum) {
+        let (name, code) = match fate {
+            Fate::Accepted => ("accepted", None),
+            Fate::Duplicate => ("duplicate", None),
+            Fate::Conflict => ("conflict", None),
+            Fate::Rejected(code) => ("rejected", Some(code)),
+        };
+        let key =
+            CounterKey { feed: self.feed.clone(), source: source.map(str::to_owned), fate: name, code };
+        let counter = self.counters.entry(key).or_insert((0, Sum::ZERO));
+        counter.0 += 1;
+        counter.1 = counter.1.merge(units);
+        self.fates.push(fate);
+    }
+
+    fn accept(&mut self, index: u32, hashed: Hashed, known_account: &dyn Fn(&str) -> bool) {
+        let Hashed { event, identity, payload, digest, units } = hashed;
+        self.count(Some(&event.source), Fate::Accepted, units);
+        self.fresh.insert(identity, payload);
+        if !known_account(&event.account) && !self.seen_accounts.contains(&event.account) {
+            self.seen_accounts.insert(event.account.clone());
+            self.first_sight.push(FirstSight { account: event.account.clone(), index });
+        }
+        self.digests.push(digest);
+        self.accepted.push(Accepted { index, identity, payload, event });
+    }
+
+    fn keep_event(
+        &mut self,
+        index: u32,
+        rejection: Rejection,
+        hashed: Hashed,
+        line: u64,
+        format: String,
+        body: Vec<u8>,
+    ) {
+        let fate = fate_of(rejection.code);
+        self.count(Some(&hashed.event.source), fate, hashed.units);
+        self.kept.push(Kept {
+            index,
+            code: rejection.code,
+            message: rejection.message,
+            feed: self.feed.clone(),
+            line,
+            format,
+            source: Some(hashed.event.source),
+            id: Some(hashed.event.id),
+            body,
+        });
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        self.count(kept.source.as_deref(), fate_of(kept.code), Sum::ZERO);
+        self.kept.push(kept);
+    }
+}
+
+fn fate_of(code: Code) -> Fate {
+    match code {
+        Code::Conflict => Fate::Conflict,
+        code => Fate::Rejected(code),
+    }
+}

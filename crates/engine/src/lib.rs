@@ -1,0 +1,63 @@
+//! The pipeline over one folder.
+//!
+//! # Path of an event
+//!
+//! ```text
+//! bytes ─decode─▶ draft ─check form─▶ event ─hash─▶ ┌ probe ─▶ check at K ─▶ append ─▶ sync ─▶ ANSWER
+//!        prepare.rs (parallel, pure)                │ ingest.rs (in order)
+//!                                                   └ duplicate, conflict, rejected(code): counted, kept
+//! synced block ─▶ cells.rs, dedup.rs, tables     checkpoint: runs [P₀, P₁) named by one atomic step
+//! ```
+//!
+//! 1. `feeds` reads records in chunks; `prepare` decodes, checks the form and hashes them on all cores.
+//! 2. `ingest` gives each its fate in order: the identity is probed before any rule that depends on K, so
+//!    that a retry is a duplicate whatever was reconfigured since.
+//! 3. The block (accepted rows, refused bodies, counters of all fates) is appended and synced; only then is
+//!    the answer given, and only then do cells, index and tables learn of it.
+//! 4. `billing` seals a period by pinning a cut, reads usage as of it, rates, drafts, issues and posts.
+//! 5. `explain` and `verify` run the same functions again on what was pinned.
+//!
+//! **Owns**: the order of these steps, what is derived and when it is made anew.
+//! **Does not own**: rules of counting (`metering`), prices (`rating`), documents (`invoicing`), bytes on
+//! disk (`store`), file formats (`connectors`).
+//! **Invariants**: received = Σ fates; accepted = Σ base cells per source; positions are ordinals of received
+//! records; everything but journal, log and keys can be deleted.
+//! **Times**: `received_at` is the clock's, never going back in the log; nothing else reads the clock.
+//! **Entry points**: [`Engine::open`], [`Engine::append`], [`Engine::ingest`], [`Engine::usage`],
+//! [`Engine::invoice_run`], [`Engine::explain`], [`verify`].
+#![forbid(unsafe_code)]
+
+mod apply;
+mod balance;
+mod billing;
+mod cells;
+mod clock;
+mod dedup;
+mod engine;
+mod error;
+mod explain;
+mod feeds;
+mod ingest;
+mod late;
+mod merge;
+mod personal;
+mod prepare;
+mod quarantine;
+mod terms;
+mod usage;
+mod verify;
+
+pub use apply::{Action, Change, Plan};
+pub use billing::{PeriodName, RunReport};
+pub use cells::Totals;
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use engine::{Caller, Engine, Options, TENANT};
+pub use error::{EngineError, ErrorKind};
+pub use feeds::{FeedOptions, FeedReport, report_json};
+pub use ingest::Answer;
+pub use late::Late;
+pub use prepare::{Hashed, Prepared, Refused, check, prepare_all};
+pub use quarantine::{REPLAY_FEED, Repair, Replayed};
+pub use terms::TermSet;
+pub use usage::{GroupBy, ListedEvent, UsageQuery};
+pub use verify::{Finding, Verified, verify};

@@ -1,0 +1,296 @@
+//! Questions about usage: totals of a window, grouped, as of a cut; single events in order.
+
+use std::collections::BTreeMap;
+
+use metering::{Cell, CellKey, Event, Instant, Meter, Zone, cell_start};
+use store::Block;
+
+use crate::cells::{CellQuery, Stretch, Totals};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// A window of usage of one meter.
+#[derive(Clone, Debug)]
+pub struct UsageQuery<'a> {
+    /// The meter's name.
+    pub meter: &'a str,
+    /// One account, or all.
+    pub account: Option<&'a str>,
+    /// Dimensions and the values they may have.
+    pub only: &'a [(String, Vec<String>)],
+    /// From when, included.
+    pub start: Instant,
+    /// Until when, excluded.
+    pub end: Instant,
+    /// Only records below this position.
+    pub as_of: u64,
+}
+
+/// How usage is grouped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    /// By account.
+    Account,
+    /// By source.
+    Source,
+    /// By event type.
+    Type,
+    /// By a dimension of the meter.
+    Dimension(String),
+    /// By civil day, in a zone.
+    Day(Zone),
+    /// By civil month, in a zone.
+    Month(Zone),
+}
+
+/// A listed event.
+#[derive(Clone, Debug)]
+pub struct ListedEvent {
+    /// Its position in the log.
+    pub position: u64,
+    /// When it was received.
+    pub received_at: Instant,
+    /// What the meter made of it; absent where it matches but has no readable value.
+    pub value: Option<money::Quantity>,
+    /// The event.
+    pub event: Event,
+}
+
+/// A meter version and the part of a window in which it counts.
+struct Part<'a> {
+    meter: &'a Meter,
+    start: Instant,
+    end: Instant,
+}
+
+impl Engine {
+    /// The totals of a window.
+    ///
+    /// **Errors**: `unknown_meter`, `unknown_dimension`; cells that cannot be read.
+    pub fn usage(&self, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
+        let groups = self.usage_by(query, &[])?;
+        Ok(groups.into_values().next().unwrap_or(Totals::ZERO))
+    }
+
+    /// The totals of a window by group; a group without usage is absent.
+    ///
+    /// **Errors**: as [`Engine::usage`].
+    pub fn usage_by(
+        &self,
+        query: &UsageQuery<'_>,
+        by: &[GroupBy],
+    ) -> Result<BTreeMap<Vec<Option<String>>, Totals>, EngineError> {
+        let mut groups: BTreeMap<Vec<Option<String>>, Totals> = BTreeMap::new();
+        for part in self.parts(query)? {
+            let fits = dimension_filter(part.meter, query.only)?;
+            let group = grouping(part.meter, by)?;
+            self.visit_part(query, &part, &mut |key, cell| {
+                if fits(key) {
+                    groups.entry(group(key)).or_insert(Totals::ZERO).add(cell);
+                }
+            })?;
+        }
+        Ok(groups)
+    }
+
+    /// The events of a window, in the order (`occurred_at`, source, id).
+    ///
+    /// **Errors**: as [`Engine::usage`]; a log that cannot be read.
+    pub fn events(&self, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
+        let mut listed = Vec::new();
+        for part in self.parts(query)? {
+            let fits = dimension_filter(part.meter, query.only)?;
+            let stretch = Stretch { from: 0, to: query.as_of };
+            self.read(stretch, &mut |block, index, event| {
+                if !within(query.account, part.start, part.end, event) {
+                    return;
+                }
+                let mut taken = false;
+                metering::aggregate(
+                    event,
+                    metering::Digest(0),
+                    std::slice::from_ref(part.meter),
+                    &mut |key, _| taken |= key.meter.is_some() && fits(&key),
+                );
+                if taken {
+                    let value = part.meter.measure(event).ok().flatten().map(|measure| measure.value);
+                    listed.push(ListedEvent {
+                        position: block.position + u64::from(index),
+                        received_at: block.draft.received_at,
+                        value,
+                        event: event.clone(),
+                    });
+                }
+            })?;
+        }
+        listed.sort_by(|a, b| {
+            let key = |e: &ListedEvent| (e.event.occurred_at, e.event.source.clone(), e.event.id.clone());
+            key(a).cmp(&key(b))
+        });
+        Ok(listed)
+    }
+
+    /// Totals of the base cells per source: every accepted record once.
+    ///
+    /// **Errors**: cells that cannot be read.
+    pub fn accepted_by_source(&self) -> Result<BTreeMap<String, Totals>, EngineError> {
+        let mut by_source: BTreeMap<String, Totals> = BTreeMap::new();
+        let query = CellQuery {
+            meter: None,
+            account: None,
+            start: Instant(i64::MIN),
+            end: Instant(i64::MAX),
+            as_of: self.end(),
+        };
+        let left = self.cells.visit(&query, &mut |key, cell| {
+            by_source.entry(key.source.clone()).or_insert(Totals::ZERO).add(cell);
+        })?;
+        debug_assert!(left.is_empty(), "cells reach to the end of the log");
+        Ok(by_source)
+    }
+
+    /// Cells of one version in its part of the window, cut cells read from the log.
+    fn visit_part(
+        &self,
+        query: &UsageQuery<'_>,
+        part: &Part<'_>,
+        visit: &mut dyn FnMut(&CellKey, &Cell),
+    ) -> Result<(), EngineError> {
+        let cells = CellQuery {
+            meter: Some((part.meter.name.clone(), part.meter.version)),
+            account: query.account,
+            start: part.start,
+            end: part.end,
+            as_of: query.as_of,
+        };
+        let left = self.cells.visit(&cells, visit)?;
+        let cut = cells.cut_cells();
+        let in_log = |event: &Event| within(query.account, part.start, part.end, event);
+        let in_cut = |event: &Event| cut.contains(&cell_start(event.occurred_at));
+        let mut add = |event: &Event| {
+            let digest = self.digest(event);
+            metering::aggregate(event, digest, std::slice::from_ref(part.meter), &mut |key, cell| {
+                if key.meter.is_some() {
+                    visit(&key, &cell);
+                }
+            });
+        };
+        for stretch in &left {
+            self.read(*stretch, &mut |_, _, event| {
+                if in_log(event) && !in_cut(event) {
+                    add(event);
+                }
+            })?;
+        }
+        if !cut.is_empty() {
+            self.read(Stretch { from: 0, to: query.as_of }, &mut |_, _, event| {
+                if in_log(event) && in_cut(event) {
+                    add(event);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads the accepted events of a stretch of the log.
+    pub(crate) fn read(
+        &self,
+        stretch: Stretch,
+        visit: &mut dyn FnMut(&Block, u32, &Event),
+    ) -> Result<(), EngineError> {
+        for block in self.roots.blocks(stretch.from)? {
+            let block = block?;
+            if block.position >= stretch.to {
+                break;
+            }
+            for accepted in &block.draft.accepted {
+                let position = block.position + u64::from(accepted.index);
+                if position >= stretch.from && position < stretch.to {
+                    visit(&block, accepted.index, &accepted.event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The versions of a meter over a window: each counts from its `effective_at` to the next.
+    fn parts(&self, query: &UsageQuery<'_>) -> Result<Vec<Part<'_>>, EngineError> {
+        let meters = &self.terms.terms.meters;
+        if meters.versions(query.meter).is_empty() {
+            let known: Vec<&str> = meters.names().collect();
+            return Err(EngineError::not_found(
+                "unknown_meter",
+                format!("no meter is named `{}`", query.meter),
+                format!("known meters: {}", known.join(", ")),
+            ));
+        }
+        let mut edges: Vec<Instant> =
+            meters.versions(query.meter).iter().map(|meter| meter.effective_at).collect();
+        edges.retain(|edge| *edge > query.start && *edge < query.end);
+        edges.extend([query.start, query.end]);
+        edges.sort_unstable();
+        edges.dedup();
+        let parts = edges.windows(2).filter_map(|edge| {
+            let meter = meters.pick(query.meter, edge[0])?;
+            Some(Part { meter, start: edge[0], end: edge[1] })
+        });
+        Ok(parts.collect())
+    }
+}
+
+fn within(account: Option<&str>, start: Instant, end: Instant, event: &Event) -> bool {
+    event.occurred_at >= start
+        && event.occurred_at < end
+        && account.is_none_or(|account| event.account == account)
+}
+
+/// The place of a dimension in a meter's cells.
+fn dimension_index(meter: &Meter, dimension: &str) -> Result<usize, EngineError> {
+    meter.dimensions.iter().position(|known| known == dimension).ok_or_else(|| {
+        EngineError::invalid(
+            "unknown_dimension",
+            format!("meter `{}` has no dimension `{dimension}`", meter.name),
+            format!("its dimensions: {}", meter.dimensions.join(", ")),
+        )
+    })
+}
+
+type CellTest = Box<dyn Fn(&CellKey) -> bool>;
+type CellGroup<'a> = Box<dyn Fn(&CellKey) -> Vec<Option<String>> + 'a>;
+
+fn dimension_filter(meter: &Meter, only: &[(String, Vec<String>)]) -> Result<CellTest, EngineError> {
+    let mut tests = Vec::new();
+    for (dimension, values) in only {
+        tests.push((dimension_index(meter, dimension)?, values.clone()));
+    }
+    Ok(Box::new(move |key| {
+        tests.iter().all(|(index, values)| {
+            key.dimensions.get(*index).and_then(Option::as_ref).is_some_and(|value| values.contains(value))
+        })
+    }))
+}
+
+fn grouping<'a>(meter: &Meter, by: &'a [GroupBy]) -> Result<CellGroup<'a>, EngineError> {
+    let mut places = Vec::new();
+    for group in by {
+        places.push(match group {
+            GroupBy::Dimension(dimension) => Some(dimension_index(meter, dimension)?),
+            _ => None,
+        });
+    }
+    Ok(Box::new(move |key| {
+        by.iter()
+            .zip(&places)
+            .map(|(group, place)| match group {
+                GroupBy::Account => Some(key.account.clone()),
+                GroupBy::Source => Some(key.source.clone()),
+                GroupBy::Type => Some(key.event_type.clone()),
+                GroupBy::Dimension(_) => {
+                    place.and_then(|place| key.dimensions.get(place)).and_then(Clone::clone)
+                }
+                GroupBy::Day(zone) => Some(zone.date_of(key.start).to_string()),
+                GroupBy::Month(zone) => Some(zone.date_of(key.start).to_string()[..7].to_owned()),
+            })
+            .collect()
+    }))
+}

@@ -1,0 +1,149 @@
+//! Meters: which events count, and for how much.
+
+use money::{Quantity, QuantityError};
+
+use crate::code::{Code, Rejection};
+use crate::event::Event;
+use crate::excerpt::excerpt;
+use crate::instant::Instant;
+use crate::value::Value;
+
+/// What a meter makes of its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aggregation {
+    /// Their number.
+    Count,
+    /// The sum of a property.
+    Sum {
+        /// The dotted path of the property; see [`Value::get`].
+        property: String,
+    },
+}
+
+/// A condition of a filter: a property is one of some values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The dotted path of the property.
+    pub property: String,
+    /// The values, as [`Value::as_text`] renders them: numbers canonical, `true`, `false`. An absent or null
+    /// property is none of them.
+    pub one_of: Vec<String>,
+}
+
+/// One version of a meter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// Its name.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+    /// From when it holds.
+    pub effective_at: Instant,
+    /// The journal row K that recorded it.
+    pub recorded_at: u64,
+    /// The event types that it counts.
+    pub event_types: Vec<String>,
+    /// What it makes of them.
+    pub aggregation: Aggregation,
+    /// The conditions that an event meets, all of them.
+    pub filter: Vec<Condition>,
+    /// The dotted paths of the properties that usage can be told apart by.
+    pub dimensions: Vec<String>,
+    /// The unit of its values.
+    pub unit: String,
+    /// Whether a value may be negative.
+    pub allow_negative: bool,
+}
+
+/// What a meter measures in one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// The event's value.
+    pub value: Quantity,
+    /// The values of the meter's dimensions in its order; none for an absent or null property.
+    pub dimensions: Vec<Option<String>>,
+}
+
+impl Meter {
+    /// Whether the meter counts events of a type.
+    pub fn names(&self, event_type: &str) -> bool {
+        self.event_types.iter().any(|named| named == event_type)
+    }
+
+    /// Whether the meter counts an event: its type is named and every condition is met.
+    pub fn counts(&self, event: &Event) -> bool {
+        self.names(&event.event_type) && self.filter.iter().all(|condition| condition.is_met(event))
+    }
+
+    /// The values of the meter's dimensions in an event.
+    pub fn dimensions_of(&self, event: &Event) -> Vec<Option<String>> {
+        let value = |path: &String| event.properties.get(path).and_then(Value::as_text);
+        self.dimensions.iter().map(|path| value(path).map(String::from)).collect()
+    }
+
+    /// The value of an event that the meter counts: 1, or the summed property.
+    ///
+    /// **Errors**: in this order, `quantity_missing` (absent or null), `quantity_not_a_number`,
+    /// `quantity_out_of_range`, `quantity_too_precise`, `quantity_negative`.
+    pub fn value_of(&self, event: &Event) -> Result<Quantity, Rejection> {
+        let Aggregation::Sum { property } = &self.aggregation else { return Ok(Quantity::ONE) };
+        let refuse = |code, found: &str| {
+            Err(Rejection::new(code, format!("{found} for the sum of meter {} in `{property}`", self.name)))
+        };
+        let text = match event.properties.get(property) {
+            None => return refuse(Code::QuantityMissing, "expected a number, found no value"),
+            Some(Value::Null) => return refuse(Code::QuantityMissing, "expected a number, found null"),
+            Some(Value::Number(text)) => text,
+            Some(other) => {
+                let found = format!("expected a number, found {}", excerpt(&other.to_canonical_json()));
+                return refuse(Code::QuantityNotANumber, &found);
+            }
+        };
+        let quantity = match Quantity::parse(text) {
+            Ok(quantity) => quantity,
+            Err(error) => return refuse(quantity_code(&error), &bad_quantity(&error, text)),
+        };
+        if quantity.is_negative() && !self.allow_negative {
+            return refuse(
+                Code::QuantityNegative,
+                &format!("expected a quantity of 0 or more, found {text}"),
+            );
+        }
+        Ok(quantity)
+    }
+
+    /// What the meter measures in an event; nothing where it does not count it.
+    ///
+    /// **Errors**: those of [`Meter::value_of`].
+    pub fn measure(&self, event: &Event) -> Result<Option<Measure>, Rejection> {
+        if !self.counts(event) {
+            return Ok(None);
+        }
+        Ok(Some(Measure { value: self.value_of(event)?, dimensions: self.dimensions_of(event) }))
+    }
+}
+
+impl Condition {
+    /// Whether an event meets the condition.
+    pub fn is_met(&self, event: &Event) -> bool {
+        let text = event.properties.get(&self.property).and_then(Value::as_text);
+        text.is_some_and(|text| self.one_of.iter().any(|value| *value == text))
+    }
+}
+
+fn quantity_code(error: &QuantityError) -> Code {
+    match error {
+        QuantityError::NotANumber { .. } => Code::QuantityNotANumber,
+        QuantityError::TooLarge => Code::QuantityOutOfRange,
+        QuantityError::TooPrecise { .. } => Code::QuantityTooPrecise,
+    }
+}
+
+fn bad_quantity(error: &QuantityError, text: &str) -> String {
+    let expected = match error {
+        QuantityError::NotANumber { .. } => "a number".to_owned(),
+        QuantityError::TooLarge => "a quantity from -10^20 to 10^20".to_owned(),
+        QuantityError::TooPrecise { decimals_max } => format!("at most {decimals_max} decimals"),
+    };
+    format!("expected {expected}, found {}", excerpt(text))
+}

@@ -1,0 +1,25 @@
+//! What the tests believe instead of the engine: second implementations and hostile surroundings.
+//!
+//! # Owns
+//! The oracle (every price model, proration, rounding and allocation once more, in unbounded integers), the
+//! reader of the manual's tables, and what else the tests of the whole workspace share.
+//!
+//! # Does not own
+//! Anything that a user runs. No crate of the product depends on this one.
+//!
+//! # Invariants
+//! * The oracle shares no code with `money` and `rating`: it was written from the rules, and it does not link
+//!   them. Its tests do, to compare.
+//! * Everything random has a seed, and a failure prints it.
+//!
+//! # Times
+//! None of its own.
+//!
+//! # Entry points
+//! [`oracle_price`], [`oracle_number`], [`spec_table::tables`].
+#![forbid(unsafe_code)]
+
+pub mod oracle_number;
+pub mod oracle_price;
+pub mod oracle_random;
+pub mod spec_table;

@@ -1,0 +1,181 @@
+//! Blocks as bytes: a header in JSON that hashes its sections, and the sections, compressed.
+//!
+//! **Source**: `docs/format.md` §5. Decoding trusts no length and never panics.
+
+mod accepted;
+mod dictionary;
+mod header;
+mod ids;
+mod kept;
+mod section;
+mod values;
+
+use std::collections::BTreeSet;
+
+use crate::block::{Block, BlockDraft, FirstSight};
+use crate::coding::{BadCoding, Reader, put_u64};
+use crate::hash::Hash;
+use crate::segment::{Link, LogKind};
+use dictionary::{Dictionary, Strings};
+pub use header::{BlockHeader, InputCursor, SectionFact};
+use section::SectionKind;
+pub use values::DEPTH_MAX;
+
+/// The event log as a log.
+pub(crate) const LOG: LogKind =
+    LogKind { folder: "log", extension: "seg", record: 3, first: 0, noun: "block", link };
+
+/// The version of the canonical form behind payload hashes.
+pub(crate) const CANONICAL_FORM: u32 = 1;
+
+const LENGTH_BYTES: usize = 4;
+
+/// What a block is told by the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockPlace {
+    pub position: u64,
+    pub previous: Hash,
+    pub durable_through: u64,
+    pub key_generation: u32,
+}
+
+/// The record of a block, and the block's hash.
+///
+/// **Errors**: what no reader could read back.
+pub(crate) fn encode(place: BlockPlace, draft: &BlockDraft) -> Result<(Vec<u8>, Hash), String> {
+    let mut dictionary = Dictionary::default();
+    let first_sight = encode_first_sight(&draft.first_sight, &mut dictionary);
+    let accepted = accepted::encode(&draft.accepted, &mut dictionary)?;
+    let keys = accepted::encode_keys(&draft.accepted);
+    let kept = kept::encode(&draft.kept);
+    let sections = [
+        (SectionKind::Dictionary, dictionary.encode()),
+        (SectionKind::FirstSight, first_sight),
+        (SectionKind::Accepted, accepted),
+        (SectionKind::Keys, keys),
+        (SectionKind::Kept, kept),
+    ];
+    let (mut facts, mut stored) = (Vec::new(), Vec::new());
+    for (kind, raw) in sections {
+        if !raw.is_empty() {
+            let (fact, bytes) = section::encode(kind, raw)?;
+            facts.push(fact);
+            stored.push(bytes);
+        }
+    }
+    let header = BlockHeader::of(place, draft, facts);
+    let json = serde_json::to_vec(&header).map_err(|error| format!("a block header cannot be written ({error})"))?;
+    let length = u32::try_from(json.len()).map_err(|_| "a block header is over 4 GiB".to_owned())?;
+    let mut record = Vec::with_capacity(LENGTH_BYTES + json.len() + stored.iter().map(Vec::len).sum::<usize>());
+    record.extend_from_slice(&length.to_le_bytes());
+    record.extend_from_slice(&json);
+    for bytes in stored {
+        record.extend_from_slice(&bytes);
+    }
+    Ok((record, Hash::of(&json)))
+}
+
+/// The header of a record, its hash and the bytes of the sections.
+pub(crate) fn split(record: &[u8]) -> Result<(BlockHeader, Hash, &[u8]), String> {
+    let ends_early = || "a block ends early".to_owned();
+    let (length, rest) = record.split_first_chunk::<LENGTH_BYTES>().ok_or_else(ends_early)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| ends_early())?;
+    let (json, sections) = rest.split_at_checked(length).ok_or_else(ends_early)?;
+    Ok((BlockHeader::parse(json)?, Hash::of(json), sections))
+}
+
+fn link(record: &[u8]) -> Result<Link, String> {
+    let (header, hash, _) = split(record)?;
+    Ok(Link { first: header.position, count: u64::from(header.records), previous: header.previous, hash })
+}
+
+/// A block, with all that its header promises checked.
+pub(crate) fn decode(record: &[u8]) -> Result<Block, String> {
+    let (header, hash, bytes) = split(record)?;
+    let mut sections = section::Sections::read(&header.sections, bytes)?;
+    let mut raw = |kind| sections.take(kind);
+    let (strings, first_sight, accepted, keys, kept) = (
+        raw(SectionKind::Dictionary)?,
+        raw(SectionKind::FirstSight)?,
+        raw(SectionKind::Accepted)?,
+        raw(SectionKind::Keys)?,
+        raw(SectionKind::Kept)?,
+    );
+    let read = || -> Result<_, BadCoding> {
+        let strings = Strings::decode(&strings)?;
+        let first_sight = decode_first_sight(&first_sight, &strings)?;
+        let keys = accepted::decode_keys(&keys)?;
+        Ok((first_sight, accepted::decode(&accepted, keys, &strings)?, kept::decode(&kept)?))
+    };
+    let (first_sight, accepted, kept) = read().map_err(|BadCoding(what)| format!("{what} in a block"))?;
+    let block = header.into_block(hash, first_sight, accepted, kept)?;
+    check_balance(&block.draft)?;
+    Ok(block)
+}
+
+/// Checks that every record of a block has one fate: received = accepted + duplicate + conflict + rejected.
+pub(crate) fn check_balance(draft: &BlockDraft) -> Result<(), String> {
+    if draft.records == 0 {
+        return Err("a block of no records".to_owned());
+    }
+    let counted = |fate: Option<&str>| -> u128 {
+        let counters = draft.counters.iter().filter(|counter| fate.is_none_or(|fate| counter.key.fate == fate));
+        counters.map(|counter| u128::from(counter.records)).sum()
+    };
+    let check = |what: &str, expected: u128, found: u128| {
+        if expected == found {
+            Ok(())
+        } else {
+            Err(format!("a block whose {what} do not add up: expected {expected}, found `{found}`"))
+        }
+    };
+    check("fates", u128::from(draft.records), counted(None))?;
+    check("accepted records", counted(Some("accepted")), draft.accepted.len() as u128)?;
+    let conflict_code = metering::Code::Conflict;
+    let conflicts = draft.kept.iter().filter(|kept| kept.code == conflict_code).count() as u128;
+    check("conflicts", counted(Some("conflict")), conflicts)?;
+    check("rejected records", counted(Some("rejected")), draft.kept.len() as u128 - conflicts)?;
+    let mut seen = BTreeSet::new();
+    let ordered = |mut indices: Box<dyn Iterator<Item = u32> + '_>| indices.try_fold(None, |before, index| {
+        (Some(index) > before).then_some(Some(index))
+    });
+    let in_order = ordered(Box::new(draft.accepted.iter().map(|accepted| accepted.index))).is_some()
+        && ordered(Box::new(draft.kept.iter().map(|kept| kept.index))).is_some();
+    let indices = draft.accepted.iter().map(|accepted| accepted.index);
+    for index in indices.chain(draft.kept.iter().map(|kept| kept.index)) {
+        if index >= draft.records || !seen.insert(index) {
+            return Err(format!("a block whose record `{index}` has no place or two fates"));
+        }
+    }
+    if !in_order {
+        return Err("a block whose records are out of order".to_owned());
+    }
+    Ok(())
+}
+
+fn encode_first_sight<'a>(first_sight: &'a [FirstSight], dictionary: &mut Dictionary<'a>) -> Vec<u8> {
+    let mut out = Vec::new();
+    if !first_sight.is_empty() {
+        put_u64(&mut out, first_sight.len() as u64);
+    }
+    for sight in first_sight {
+        put_u64(&mut out, dictionary.number(&sight.account));
+        put_u64(&mut out, u64::from(sight.index));
+    }
+    out
+}
+
+fn decode_first_sight(bytes: &[u8], strings: &Strings<'_>) -> Result<Vec<FirstSight>, BadCoding> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut reader = Reader::new(bytes);
+    let count = reader.count(2)?;
+    let mut out = Vec::with_capacity(count);
+    for _ in 0..count {
+        let account = strings.get(&mut reader)?.to_owned();
+        out.push(FirstSight { account, index: reader.u32()? });
+    }
+    reader.finish()?;
+    Ok(out)
+}

@@ -1,0 +1,2 @@
+//! The store (being written).
+pub mod disk;

@@ -1,0 +1,315 @@
+//! Opening: by the close record, or by walking the tails of both logs.
+
+use std::io;
+use std::sync::Arc;
+
+use metering::Instant;
+use serde_json::json;
+
+use super::{KnownDurable, OpenOptions, Opened, ReadState, Roots, SegmentSizes, State, TornTail};
+use crate::append_log::{AppendLog, LogSetting};
+use crate::block_codec::{self, LOG};
+use crate::close_record::{self, CLEAN, CloseRecord, LogEnd};
+use crate::disk::{Disk, Mode};
+use crate::error::{ErrorKind, StoreError};
+use crate::id::Id;
+use crate::journal::JOURNAL;
+use crate::keys::{KEYS, KeyFile};
+use crate::recover::{CutOff, check_tail, recover};
+use crate::row::{Class, Reference, RowDraft};
+use crate::segment::{LogKind, Marks};
+use crate::survey::Survey;
+
+/// What is read before anything is changed.
+struct Found {
+    keys: KeyFile,
+    clean: Option<CloseRecord>,
+    journal: Survey,
+    log: Survey,
+    /// Ends known durable.
+    durable: Durable,
+}
+
+#[derive(Clone, Copy)]
+struct Durable {
+    log: u64,
+    journal: u64,
+}
+
+impl Roots {
+    /// Opens a store for writing. When this returns, the tail of both logs is durable and a row says what was found.
+    ///
+    /// **Errors**: no store ([`ErrorKind::NotFound`]); another process has it ([`ErrorKind::Conflict`], code
+    /// `folder_locked`); a newer format ([`ErrorKind::Newer`]); bytes that are not what was written, or an
+    /// acknowledged record that is missing ([`ErrorKind::Corrupt`], with file and sector; nothing was changed).
+    pub fn open(disk: Arc<dyn Disk>, options: OpenOptions) -> Result<(Self, Opened), StoreError> {
+        check_store_there(&*disk)?;
+        let lock = take_lock(&*disk)?;
+        let found = Found::read(&*disk, options.known)?;
+        let setting = Settings { disk: disk.clone(), sizes: options.sizes };
+        let clean = found.clean.is_some();
+        let taken = match &found.clean {
+            Some(record) => take_closed(&setting, &found, record)?,
+            None => recover_both(&setting, &found, options.now)?,
+        };
+        let (last_known_at, last_received_at) = last_block(&found.log)?;
+        let mut roots = Self {
+            disk: disk.clone(),
+            keys: found.keys,
+            journal: taken.journal,
+            log: taken.log,
+            last_known_at,
+            last_received_at,
+            state: State::Writing,
+            _lock: Some(lock),
+        };
+        let draft = opened(&roots, options.actor, clean, &taken.cuts, taken.unnamed);
+        let row = roots.append_row(draft, options.now)?;
+        remove_leftovers(&*disk, &taken.leftovers)?;
+        Ok((roots, Opened { clean, cuts: taken.cuts, row }))
+    }
+
+    /// Opens a store for reading only: the valid part of both logs. Takes the lock where the folder can be written.
+    ///
+    /// **Errors**: as [`Roots::open`].
+    pub fn open_read_only(disk: Arc<dyn Disk>) -> Result<(Self, ReadState), StoreError> {
+        check_store_there(&*disk)?;
+        let lock = match disk.lock() {
+            Ok(lock) => Some(lock),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                None
+            }
+            Err(error) => return Err(lock_error(&error)),
+        };
+        let found = Found::read(&*disk, KnownDurable::default())?;
+        let setting = Settings { disk: disk.clone(), sizes: SegmentSizes::DEFAULT };
+        let journal = setting.take(&found, &JOURNAL, Mode::Read)?;
+        let log = setting.take(&found, &LOG, Mode::Read)?;
+        let (last_known_at, last_received_at) = last_block(&found.log)?;
+        let torn = [&found.journal, &found.log]
+            .into_iter()
+            .map(|survey| &survey.tip)
+            .filter(|tip| tip.tail.bytes > 0)
+            .map(|tip| TornTail { file: tip.file.clone(), sector: tip.valid_sectors, bytes: tip.tail.bytes })
+            .collect();
+        let roots = Self {
+            disk,
+            keys: found.keys,
+            journal,
+            log,
+            last_known_at,
+            last_received_at,
+            state: State::Reading,
+            _lock: lock,
+        };
+        Ok((roots, ReadState { clean: found.clean, torn }))
+    }
+}
+
+fn check_store_there(disk: &dyn Disk) -> Result<(), StoreError> {
+    KeyFile::read(disk, KEYS).map(|_| ())
+}
+
+/// Takes the folder for this process alone.
+pub(super) fn take_lock(disk: &dyn Disk) -> Result<Box<dyn Send + Sync>, StoreError> {
+    disk.lock().map_err(|error| lock_error(&error))
+}
+
+fn lock_error(error: &io::Error) -> StoreError {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return StoreError::new(
+            ErrorKind::Conflict,
+            "folder_locked",
+            "another process has this folder open",
+            "wait until it is done, or choose another folder with --data",
+        );
+    }
+    StoreError::io("lock the store's folder", error)
+}
+
+impl Found {
+    fn read(disk: &dyn Disk, known: KnownDurable) -> Result<Self, StoreError> {
+        let keys = KeyFile::read(disk, KEYS)?;
+        let clean = close_record::read(disk)?;
+        let journal = Survey::read(disk, &JOURNAL, keys.store_id, keys.journal_id)?;
+        let log = Survey::read(disk, &LOG, keys.store_id, keys.log_id)?;
+        let (in_log, in_journal) = (log.tip.marks, journal.tip.marks);
+        let durable = Durable {
+            log: in_log.own.max(in_journal.other).max(known.position),
+            journal: in_journal.own.max(in_log.other).max(known.row.saturating_add(1)),
+        };
+        let found = Self { keys, clean, journal, log, durable };
+        check_tail(&JOURNAL, &found.journal, durable.journal)?;
+        check_tail(&LOG, &found.log, durable.log)?;
+        if let Some(record) = &found.clean {
+            check_closed(&JOURNAL, &found.journal, record.journal, record, &found.keys)?;
+            check_closed(&LOG, &found.log, record.log, record, &found.keys)?;
+        }
+        Ok(found)
+    }
+}
+
+/// Checks a log against the close record.
+fn check_closed(
+    kind: &LogKind,
+    survey: &Survey,
+    end: LogEnd,
+    record: &CloseRecord,
+    keys: &KeyFile,
+) -> Result<(), StoreError> {
+    let tip = &survey.tip;
+    let bad = |place: String, what: &str| Err(StoreError::corrupt(&tip.file, place, what));
+    if record.store_id != keys.store_id {
+        return Err(StoreError::corrupt(CLEAN, "byte 0", "the close record is of another store"));
+    }
+    if tip.tail.bytes > 0 {
+        return bad(format!("sector {}", tip.valid_sectors), "bytes after the end that the close record names");
+    }
+    if tip.end != end.end || tip.hash != end.hash || tip.header.incarnation != end.incarnation {
+        return bad(format!("sector {}", tip.valid_sectors), "the end differs from the close record");
+    }
+    let listed: Vec<&str> = record
+        .files
+        .iter()
+        .map(|file| file.name.as_str())
+        .filter(|name| name.starts_with(kind.folder) && name.ends_with(kind.extension))
+        .collect();
+    let there: Vec<String> = survey.segments.iter().map(|segment| segment.path(kind)).collect();
+    if let Some(missing) = listed.iter().find(|name| there.iter().all(|path| path != *name)) {
+        return Err(StoreError::corrupt(missing, "byte 0", "a file that the close record names is missing"));
+    }
+    Ok(())
+}
+
+struct Settings {
+    disk: Arc<dyn Disk>,
+    sizes: SegmentSizes,
+}
+
+impl Settings {
+    fn log(&self, keys: &KeyFile, kind: &LogKind) -> LogSetting {
+        let (log_id, segment_bytes_max): (Id, u64) = if kind.folder == JOURNAL.folder {
+            (keys.journal_id, self.sizes.journal_bytes)
+        } else {
+            (keys.log_id, self.sizes.log_bytes)
+        };
+        LogSetting { disk: self.disk.clone(), store_id: keys.store_id, log_id, segment_bytes_max }
+    }
+
+    fn take(&self, found: &Found, kind: &'static LogKind, mode: Mode) -> Result<AppendLog, StoreError> {
+        let survey = if kind.folder == JOURNAL.folder { &found.journal } else { &found.log };
+        AppendLog::take(self.log(&found.keys, kind), kind, survey, mode)
+    }
+}
+
+/// Both logs ready for appending, with what the `open` row says.
+struct Taken {
+    journal: AppendLog,
+    log: AppendLog,
+    cuts: Vec<CutOff>,
+    unnamed: Vec<Reference>,
+    leftovers: Vec<String>,
+}
+
+/// The close record goes first: from here on the folder counts as open.
+fn take_closed(setting: &Settings, found: &Found, record: &CloseRecord) -> Result<Taken, StoreError> {
+    let disk = &setting.disk;
+    disk.remove(CLEAN)
+        .and_then(|()| disk.sync_folder(""))
+        .map_err(|error| StoreError::io("remove the close record", &error))?;
+    let drafts = found.journal.drafts.iter().chain(&found.log.drafts);
+    for draft in drafts {
+        disk.remove(draft).map_err(|error| StoreError::io(format!("remove `{draft}`"), &error))?;
+    }
+    let mut journal = setting.take(found, &JOURNAL, Mode::Write)?;
+    let mut log = setting.take(found, &LOG, Mode::Write)?;
+    for (log, survey, kind) in [(&mut journal, &found.journal, &JOURNAL), (&mut log, &found.log, &LOG)] {
+        log.sync_file()?;
+        let unchanging = |file: &&Reference| file.name.starts_with(kind.folder) && file.name != survey.tip.file;
+        log.remember(record.files.iter().filter(unchanging).cloned());
+    }
+    Ok(Taken { journal, log, cuts: Vec::new(), unnamed: Vec::new(), leftovers: Vec::new() })
+}
+
+/// The journal first: a block names a row.
+fn recover_both(setting: &Settings, found: &Found, now: Instant) -> Result<Taken, StoreError> {
+    let journal_end = found.journal.tip.end;
+    let journal = recover(
+        setting.log(&found.keys, &JOURNAL),
+        &JOURNAL,
+        &found.journal,
+        Marks { own: journal_end, other: found.durable.log },
+        now,
+    )?;
+    let log = recover(
+        setting.log(&found.keys, &LOG),
+        &LOG,
+        &found.log,
+        Marks { own: found.log.tip.end, other: journal_end },
+        now,
+    )?;
+    Ok(Taken {
+        cuts: journal.cut.into_iter().chain(log.cut).collect(),
+        unnamed: journal.unnamed.into_iter().chain(log.unnamed).collect(),
+        leftovers: journal.leftovers.into_iter().chain(log.leftovers).collect(),
+        journal: journal.log,
+        log: log.log,
+    })
+}
+
+/// K and the time of the last block; a segment that has just begun tells neither, so they are read from the one
+/// before when the log is next walked from there.
+fn last_block(log: &Survey) -> Result<(u64, Option<Instant>), StoreError> {
+    let Some(record) = &log.tip.last else { return Ok((0, None)) };
+    let (header, ..) = block_codec::split(&record.bytes)
+        .map_err(|what| StoreError::corrupt(&log.tip.file, format!("sector {}", record.sector), what))?;
+    Ok((header.known_at, Some(header.received_at)))
+}
+
+fn opened(
+    roots: &Roots,
+    actor: String,
+    clean: bool,
+    cuts: &[CutOff],
+    references: Vec<Reference>,
+) -> RowDraft {
+    RowDraft {
+        class: Class::Store,
+        actor,
+        reason: None,
+        idempotency_key: None,
+        command: "open".to_owned(),
+        command_version: 1,
+        input: json!({}),
+        result: json!({
+            "clean": clean,
+            "position": roots.log.end(),
+            "log_hash": roots.log.hash(),
+            "incarnation": roots.log.incarnation(),
+            "journal_incarnation": roots.journal.incarnation(),
+            "cuts": cuts,
+        }),
+        effects: Vec::new(),
+        cut: Some(roots.cut_at_end()),
+        references,
+    }
+}
+
+/// The old segments go once the row that names what was cut from them is durable.
+fn remove_leftovers(disk: &dyn Disk, leftovers: &[String]) -> Result<(), StoreError> {
+    for name in leftovers {
+        disk.remove(name).map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+    }
+    for kind in [&JOURNAL, &LOG] {
+        if leftovers.iter().any(|name| name.starts_with(kind.folder)) {
+            disk.sync_folder(kind.folder)
+                .map_err(|error| StoreError::io(format!("sync `{}`", kind.folder), &error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! SQLite tables derived from the journal and the log.
+//!
+//! **Owns**: `tables.db` (and its rollback journal): terms, accounts, personal fields, seals, invoices, the
+//! ledger's entries, quarantine, fates, commands. **Does not own**: any truth but the values of personal
+//! fields; everything else can be deleted and is derived again.
+//!
+//! **Invariants**
+//! * Rows apply in order of their numbers, blocks in order of their positions, each once; how the two are
+//!   interleaved changes nothing.
+//! * The tables say which row and block they hold last, with their hashes: one that does not continue them
+//!   is refused.
+//! * Every page carries a checksum, free pages included; a crash at any moment leaves the last commit.
+//! * No amount is a binary fraction: amounts are decimal texts and are summed as minor units.
+//!
+//! **Entry points**: [`Tables::open`], [`Tables::apply_row`], [`Tables::apply_block`], [`check_pages`].
+
+mod accounts;
+mod blocks;
+mod check;
+mod commands;
+mod database;
+mod dump;
+mod entries;
+mod fates;
+mod files;
+mod invoices;
+mod page;
+mod quarantine;
+mod rows;
+mod schema;
+mod seals;
+mod sql;
+mod terms;
+mod vfs;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub use accounts::{PersonalField, StoredAccount};
+pub use check::{PageCheck, PageFinding, check_pages};
+pub use dump::{Difference, Dump};
+pub use entries::{Balance, EntryFilter, StoredEntry};
+pub use fates::StoredFate;
+pub use invoices::{InvoiceFilter, InvoiceStatus, StoredInvoice};
+pub use quarantine::{QuarantineFilter, QuarantineRow};
+pub use seals::StoredSeal;
+pub use terms::StoredTerm;
+
+use crate::block::Block;
+use crate::disk::Disk;
+use crate::error::{ErrorKind, StoreError};
+use crate::hash::Hash;
+use crate::row::Row;
+use database::Database;
+use sql::{Failure, contradiction, int, whole};
+
+/// The last row and block that the tables hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The number of the last row; 0 before the first.
+    pub row: u64,
+    /// That row's hash; zero before the first.
+    pub row_hash: Hash,
+    /// The position after the last block; 0 before the first.
+    pub position: u64,
+    /// That block's hash; zero before the first.
+    pub block_hash: Hash,
+}
+
+impl Applied {
+    const NOTHING: Self = Self { row: 0, row_hash: Hash::ZERO, position: 0, block_hash: Hash::ZERO };
+}
+
+/// The tables of one store.
+pub struct Tables {
+    database: Database,
+    /// Where they lie; absent in memory.
+    disk: Option<Arc<dyn Disk>>,
+    applied: Applied,
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tables").field("disk", &self.disk).field("applied", &self.applied).finish()
+    }
+}
+
+impl Tables {
+    /// Opens the tables of a folder, and makes empty ones where there are none or an older build made them.
+    ///
+    /// A transaction that a crash interrupted is rolled back first. The caller then applies what comes after
+    /// [`Tables::applied`].
+    ///
+    /// **Errors**: `corrupt` when a page is not what was written ([`Tables::recreate`] then helps);
+    /// `folder_newer`; those of the file layer.
+    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        if files::exists(disk.as_ref())? {
+            files::settle(disk.as_ref())?;
+        } else {
+            files::create(disk.as_ref())?;
+        }
+        let mut tables = Self::attach(disk, false)?;
+        match tables.stored_version()? {
+            Some(schema::VERSION) => {}
+            Some(newer) if newer > schema::VERSION => {
+                return Err(StoreError::new(
+                    ErrorKind::Newer,
+                    "folder_newer",
+                    format!("`{}` has schema version `{newer}`, this build reads up to {}", files::FILE, schema::VERSION),
+                    "use the newer version of counterfoil, or remove that file to have it derived anew",
+                ));
+            }
+            None | Some(_) => tables.reset()?,
+        }
+        tables.applied = tables.read_applied()?;
+        Ok(tables)
+    }
+
+    /// Opens the tables of a folder without writing a byte; none where there are none, where an older build
+    /// made them, or where a crash interrupted a transaction that has to be rolled back first.
+    ///
+    /// **Errors**: as [`Tables::open`].
+    pub fn open_read_only(disk: Arc<dyn Disk>) -> Result<Option<Self>, StoreError> {
+        if !files::exists(disk.as_ref())? || files::interrupted(disk.as_ref())? == files::Interrupted::Yes {
+            return Ok(None);
+        }
+        let mut tables = Self::attach(disk, true)?;
+        if tables.stored_version()? != Some(schema::VERSION) {
+            return Ok(None);
+        }
+        tables.applied = tables.read_applied()?;
+        Ok(Some(tables))
+    }
+
+    /// Puts empty tables in place of whatever is there. Values of personal fields are then lost.
+    ///
+    /// **Errors**: those of the file layer; the old file then stands.
+    pub fn recreate(disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        files::create(disk.as_ref())?;
+        Self::open(disk)
+    }
+
+    /// Empty tables that no file holds.
+    ///
+    /// **Errors**: SQLite cannot start.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let mut tables = Self { database: Database::in_memory()?, disk: None, applied: Applied::NOTHING };
+        tables.reset()?;
+        Ok(tables)
+    }
+
+    fn attach(disk: Arc<dyn Disk>, read_only: bool) -> Result<Self, StoreError> {
+        match files::first_page(disk.as_ref())? {
+            Some(_) => {}
+            None => return Err(StoreError::corrupt(files::FILE, "page 1", "a page that is cut short")),
+        }
+        let database = Database::open(Arc::clone(&disk), read_only)?;
+        Ok(Self { database, disk: Some(disk), applied: Applied::NOTHING })
+    }
+
+    /// Which row the tables hold last, and up to which position they hold blocks.
+    pub fn applied(&self) -> (u64, u64) {
+        (self.applied.row, self.applied.position)
+    }
+
+    /// The same with hashes: tables of another journal or log are told by them.
+    pub fn applied_to(&self) -> Applied {
+        self.applied
+    }
+
+    /// Opens a transaction, if none is open: what follows becomes durable together, at [`Tables::commit`].
+    ///
+    /// **Errors**: those of the file layer.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if self.database.in_transaction() {
+            return Ok(());
+        }
+        self.database.with(|connection| {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            // Page 1 is the first that each transaction journals, with a generation of its own: see `files`.
+            let generation: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            Ok(connection.execute_batch(&format!("PRAGMA user_version = {}", generation.wrapping_add(1)))?)
+        })
+    }
+
+    /// Commits the open transaction, if there is one: its changes are on disk when this returns.
+    ///
+    /// **Errors**: those of the file layer; nothing of the transaction then holds, and
+    /// [`Tables::applied`] says what does.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.database.in_transaction() {
+            return Ok(());
+        }
+        let committed = self.database.with(|connection| Ok(connection.execute_batch("COMMIT")?));
+        committed.or_else(|error| self.abandon(error))
+    }
+
+    /// Applies a journal row. One that was applied before changes nothing.
+    ///
+    /// Outside of a transaction it is one of its own, and durable when this returns.
+    ///
+    /// **Errors**: `tables_gap` when rows before it are missing; `tables_contradicted` when it does not
+    /// continue the journal the tables were derived from, or what it does cannot follow what was done;
+    /// those of the file layer. Nothing of the row is then applied.
+    pub fn apply_row(&mut self, row: &Row) -> Result<(), StoreError> {
+        if row.number <= self.applied.row {
+            return Ok(());
+        }
+        let (next, previous) = (self.applied.row + 1, self.applied.row_hash);
+        self.change(|connection, applied| {
+            if row.number != next {
+                return Err(gap("row", next, row.number));
+            }
+            if row.previous != previous {
+                return Err(contradiction(
+                    format_args!("journal row {}", row.number),
+                    "the tables were derived from another journal",
+                ));
+            }
+            rows::apply(connection, row)?;
+            (applied.row, applied.row_hash) = (row.number, row.hash);
+            Ok(())
+        })
+    }
+
+    /// Applies a block of the log. One that was applied before changes nothing.
+    ///
+    /// Outside of a transaction it is one of its own, and durable when this returns.
+    ///
+    /// **Errors**: as [`Tables::apply_row`].
+    pub fn apply_block(&mut self, block: &Block) -> Result<(), StoreError> {
+        if block.end() <= self.applied.position {
+            return Ok(());
+        }
+        let (next, previous) = (self.applied.position, self.applied.block_hash);
+        self.change(|connection, applied| {
+            if block.position != next {
+                return Err(gap("block at position", next, block.position));
+            }
+            if block.previous != previous {
+                return Err(contradiction(
+                    format_args!("block at position {}", block.position),
+                    "the tables were derived from another log",
+                ));
+            }
+            blocks::apply(connection, block)?;
+            (applied.position, applied.block_hash) = (block.end(), block.hash);
+            Ok(())
+        })
+    }
+
+    /// Empties the tables, so that all rows and blocks can be applied again. Values of personal fields stay.
+    ///
+    /// **Errors**: those of the file layer.
+    pub fn reset(&mut self) -> Result<(), StoreError> {
+        self.change(|connection, applied| {
+            let mut statement = connection.prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'personal_values' \
+                 AND name NOT LIKE 'sqlite_%'",
+            )?;
+            let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            for name in names {
+                connection.execute_batch(&format!("DROP TABLE \"{name}\""))?;
+            }
+            connection.execute_batch(schema::CREATE)?;
+            connection.execute_batch(schema::PERSONAL_VALUES)?;
+            connection.execute(
+                "INSERT INTO meta VALUES (1, ?1, 0, ?2, 0, ?2)",
+                params![schema::VERSION, Hash::ZERO.to_string()],
+            )?;
+            *applied = Applied::NOTHING;
+            Ok(())
+        })
+    }
+
+    /// Commits and closes the tables; the folder then holds no rollback journal.
+    ///
+    /// **Errors**: those of the file layer; what was committed before stays.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        let Self { database, disk, .. } = self;
+        database.close()?;
+        disk.map_or(Ok(()), |disk| files::remove_journal(disk.as_ref()))
+    }
+
+    /// Changes tables and `meta` together, or nothing.
+    fn change(
+        &mut self,
+        run: impl FnOnce(&Connection, &mut Applied) -> Result<(), Failure>,
+    ) -> Result<(), StoreError> {
+        let joined = self.database.in_transaction();
+        if joined {
+            self.database.with(|connection| Ok(connection.execute_batch("SAVEPOINT change")?))?;
+        } else {
+            self.begin()?;
+        }
+        let mut applied = self.applied;
+        let changed = self.database.with(|connection| {
+            run(connection, &mut applied)?;
+            write_applied(connection, &applied)?;
+            Ok(if joined { connection.execute_batch("RELEASE change")? })
+        });
+        match changed {
+            Ok(()) => self.applied = applied,
+            // A failure of the file layer may have ended the whole transaction.
+            Err(error) if joined && self.database.in_transaction() => {
+                let undo = "ROLLBACK TO change; RELEASE change";
+                return match self.database.with(|connection| Ok(connection.execute_batch(undo)?)) {
+                    Ok(()) => Err(error),
+                    Err(_) => self.abandon(error),
+                };
+            }
+            Err(error) => return self.abandon(error),
+        }
+        if joined { Ok(()) } else { self.commit() }
+    }
+
+    /// Gives the open transaction up after a failure and remembers what then holds.
+    fn abandon(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if self.database.in_transaction() {
+            // The failure that led here is the one to report; the next open rolls back what this cannot.
+            let _ = self.database.with(|connection| Ok(connection.execute_batch("ROLLBACK")?));
+        }
+        self.applied = self.read_applied().unwrap_or(Applied::NOTHING);
+        Err(error)
+    }
+
+    fn stored_version(&self) -> Result<Option<i64>, StoreError> {
+        self.database.with(|connection| {
+            let there: bool = connection.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta')",
+                [],
+                |row| row.get(0),
+            )?;
+            if !there {
+                return Ok(None);
+            }
+            Ok(connection.query_row("SELECT schema_version FROM meta", [], |row| row.get(0)).optional()?)
+        })
+    }
+
+    fn read_applied(&self) -> Result<Applied, StoreError> {
+        self.database.with(|connection| {
+            let hash = |row: &rusqlite::Row<'_>, column: usize| {
+                let text: String = row.get(column)?;
+                text.parse::<Hash>().map_err(|_| sql::unknown(column, "64 hex digits", &text))
+            };
+            Ok(connection.query_row(
+                "SELECT applied_row, applied_row_hash, applied_position, applied_block_hash FROM meta",
+                [],
+                |row| {
+                    Ok(Applied {
+                        row: whole(row, 0)?,
+                        row_hash: hash(row, 1)?,
+                        position: whole(row, 2)?,
+                        block_hash: hash(row, 3)?,
+                    })
+                },
+            )?)
+        })
+    }
+}
+
+fn gap(what: &str, expected: u64, found: u64) -> Failure {
+    Failure::Store(StoreError::new(
+        ErrorKind::Invalid,
+        "tables_gap",
+        format!("expected {what} {expected} next, found `{found}`"),
+        "apply rows and blocks in order, from the ones the tables name",
+    ))
+}
+
+fn write_applied(connection: &Connection, applied: &Applied) -> Result<(), Failure> {
+    connection.execute(
+        "UPDATE meta SET applied_row = ?1, applied_row_hash = ?2, applied_position = ?3, applied_block_hash = ?4",
+        params![
+            int(applied.row)?,
+            applied.row_hash.to_string(),
+            int(applied.position)?,
+            applied.block_hash.to_string()
+        ],
+    )?;
+    Ok(())
+}
