@@ -22,7 +22,13 @@ pub struct Cli {
 #[derive(Args)]
 pub struct Global {
     /// The store's folder
-    #[arg(long, global = true, env = "COUNTERFOIL_DATA", default_value = "counterfoil-data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "COUNTERFOIL_DATA",
+        default_value = "counterfoil-data",
+        value_name = "DIR"
+    )]
     pub data: PathBuf,
     /// How results are printed on stdout
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -88,8 +94,10 @@ pub enum Command {
     /// Shows and erases personal fields of an account
     Personal(PersonalArgs),
     /// Reads and derives everything again and names the first difference
-    #[command(after_help = "Examples:\n  counterfoil verify\n  counterfoil verify --export-head head.json\n  \
-        counterfoil verify --head head.json")]
+    #[command(
+        after_help = "Examples:\n  counterfoil verify\n  counterfoil verify --export-head head.json\n  \
+        counterfoil verify --head head.json"
+    )]
     Verify(VerifyArgs),
 }
 

@@ -34,7 +34,11 @@ pub fn instant(text: &str, zone: &Zone) -> Result<Instant, Failure> {
         return Ok(zone.day_start(date));
     }
     Instant::parse_rfc3339(text).map_err(|error| {
-        Failure::usage("bad_time", error.to_string(), "give a date such as 2026-08-01 or a time such as 2026-08-01T00:00:00Z")
+        Failure::usage(
+            "bad_time",
+            error.to_string(),
+            "give a date such as 2026-08-01 or a time such as 2026-08-01T00:00:00Z",
+        )
     })
 }
 

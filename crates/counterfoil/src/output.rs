@@ -83,7 +83,11 @@ impl From<EngineError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::could_not("output_failed", format!("could not write the result: {error}"), "check where stdout goes")
+        Self::could_not(
+            "output_failed",
+            format!("could not write the result: {error}"),
+            "check where stdout goes",
+        )
     }
 }
 
@@ -160,7 +164,15 @@ pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
         format!("{}\n", text.trim_end())
     };
     let mut text = line(head.to_vec());
-    text.push_str(&line(widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().iter().map(String::as_str).collect()));
+    text.push_str(&line(
+        widths
+            .iter()
+            .map(|width| "-".repeat(*width))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str)
+            .collect(),
+    ));
     for row in rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
@@ -190,16 +202,24 @@ mod tests {
 
     #[test]
     fn thousands_are_separated() {
-        for (plain, shown) in
-            [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567.891", "-1,234,567.891"), ("12345", "12,345")]
-        {
+        for (plain, shown) in [
+            ("0", "0"),
+            ("999", "999"),
+            ("1000", "1,000"),
+            ("-1234567.891", "-1,234,567.891"),
+            ("12345", "12,345"),
+        ] {
             assert_eq!(grouped(plain), shown);
         }
     }
 
     #[test]
     fn columns_line_up() {
-        let text = table(&["a", "n"], &[1], &[vec!["xx".to_owned(), "1".to_owned()], vec!["y".to_owned(), "22".to_owned()]]);
+        let text = table(
+            &["a", "n"],
+            &[1],
+            &[vec!["xx".to_owned(), "1".to_owned()], vec!["y".to_owned(), "22".to_owned()]],
+        );
         assert_eq!(text, "a    n\n--  --\nxx   1\ny   22\n");
     }
 }

@@ -126,9 +126,7 @@ impl Engine {
             let hash = self.personal_hash(&document.name, field, value);
             let held = self.tables.personal(&document.name)?;
             let same = held.iter().any(|known| {
-                known.field == *field
-                    && known.hash.as_deref() == Some(hash.as_str())
-                    && known.value.is_some()
+                known.field == *field && known.hash.as_deref() == Some(hash.as_str()) && known.value.is_some()
             });
             if !same {
                 changes.push((field.clone(), value.clone(), hash));

@@ -17,7 +17,9 @@ impl Engine {
         for row in self.tables.fates()? {
             received += row.records;
             if row.fate == "accepted" {
-                *accepted.entry(row.source.unwrap_or_else(String::new)).or_insert(0) += row.records;
+                if let Some(source) = row.source {
+                    *accepted.entry(source).or_insert(0) += row.records;
+                }
             }
         }
         if received != self.end() {

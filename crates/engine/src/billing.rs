@@ -6,6 +6,7 @@ use invoicing::terms::{Contract, Seller, Terms};
 use invoicing::{Bill, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage};
 use metering::{CivilDate, Instant, Period, tz_database_version};
 use serde_json::{Value, json};
+use store::tables::{InvoiceFilter, InvoiceStatus};
 use store::{Class, Cut, Effect, RowDraft};
 
 use crate::cells::Totals;
@@ -119,11 +120,10 @@ impl Engine {
                 "apply a contract whose `start` lies before the end of that month",
             ));
         }
-        self.refuse_repeat(name, &work, only_drafts)?;
         let seals = self.seal(caller, name, &work, early)?;
         let mut report = RunReport {
             period: name,
-            cut: self.cut_now(),
+            cut: self.roots.cut_now()?,
             issued: Vec::new(),
             drafted: 0,
             present: 0,
@@ -136,32 +136,20 @@ impl Engine {
         if !only_drafts {
             self.issue(caller, name, &mut report)?;
         }
+        if report.present > 0 && report.drafted == 0 && report.issued.is_empty() {
+            return Err(EngineError::new(
+                ErrorKind::Conflict,
+                "period_already_billed",
+                format!("`{name}` is billed: {} invoices stand, nothing was done", report.present),
+                "see them with `counterfoil invoice list`; nothing is ever billed twice",
+            ));
+        }
         Ok(report)
     }
 
     /// Every contract with a billing period of that name, ordered by account, contract, period.
     pub(crate) fn work(&self, name: PeriodName) -> Vec<Work> {
         work_list(&self.terms.terms, name)
-    }
-
-    fn refuse_repeat(&self, name: PeriodName, work: &[Work], only_drafts: bool) -> Result<(), EngineError> {
-        let mut done = 0;
-        for one in work {
-            match self.tables.invoice(&one.invoice)? {
-                Some(invoice) if invoice.status == "issued" || only_drafts => done += 1,
-                _ => {}
-            }
-        }
-        let empty = self.tables.runs_without_lines(&name.to_string())?;
-        if done > 0 && done + empty >= work.len() {
-            return Err(EngineError::new(
-                ErrorKind::Conflict,
-                "period_already_billed",
-                format!("`{name}` is billed: {done} invoices stand, nothing was done"),
-                "see them with `counterfoil invoice list`; what came later is corrected, never billed twice",
-            ));
-        }
-        Ok(())
     }
 
     /// The cut of each seller's seal for the period, sealing now where there is none.
@@ -207,8 +195,7 @@ impl Engine {
         end: Instant,
         override_reason: Option<String>,
     ) -> Result<Cut, EngineError> {
-        self.roots.sync_log()?;
-        let cut = self.cut_now();
+        let cut = self.roots.cut_now()?;
         self.record(RowDraft {
             class: Class::Billing,
             actor: caller.actor.clone(),
@@ -304,26 +291,27 @@ impl Engine {
             invoice: work.invoice.clone(),
             account: work.contract.payer.clone(),
             seller: work.contract.seller.clone(),
-            period: PeriodName { year: work.period.first.year(), month: work.period.first.month() }.to_string(),
+            period: PeriodName { year: work.period.first.year(), month: work.period.first.month() }
+                .to_string(),
             body,
             envelope,
         })
     }
 
     fn envelope(&self, rated: &Rated, cut: &Cut, body: &Value) -> Value {
-        let (known_at, journal_hash) = self.roots.head();
+        let head = self.roots.head();
         let digest = |line: &Line| line.usage.as_ref().map(|usage| (line.spec.key.clone(), usage.digest));
         let digests = rated.bill.lines.iter().filter_map(digest).collect();
         invoicing::envelope(
             &EnvelopeFacts {
-                store_id: self.store_id().to_owned(),
-                known_at,
-                journal_hash: journal_hash.to_string(),
+                store_id: self.store_id(),
+                known_at: head.number,
+                journal_hash: head.hash.to_string(),
                 shard: cut.shard,
                 incarnation: cut.incarnation,
                 position: cut.position,
                 block_hash: cut.block_hash.to_string(),
-                digest_key_version: 0,
+                digest_key_version: self.roots.key_generation(),
                 tz_database: tz_database_version().to_owned(),
                 issued_at: None,
                 digests,
@@ -343,20 +331,20 @@ impl Engine {
         let (specs, found) = invoicing::line_specs(terms, &work.contract, &work.period, billed);
         let mut usage = Vec::with_capacity(specs.len());
         for spec in &specs {
-            usage.push(self.line_usage(spec, as_of)?);
+            usage.push(self.line_usage(terms, spec, as_of)?);
         }
         let bill = invoicing::bill(&work.contract, &work.period, &specs, &usage)
             .map_err(|error| EngineError::arithmetic(format!("invoice {}", work.invoice), error))?;
         let mut problems = Vec::new();
         for problem in found.into_iter().chain(bill.problems.iter().cloned()) {
-            problems.push(self.unbilled(work, problem, as_of)?);
+            problems.push(self.unbilled(terms, work, problem, as_of)?);
         }
         Ok(Rated { bill, problems })
     }
 
-    fn line_usage(&self, spec: &LineSpec, as_of: u64) -> Result<Option<Usage>, EngineError> {
+    fn line_usage(&self, terms: &Terms, spec: &LineSpec, as_of: u64) -> Result<Option<Usage>, EngineError> {
         let Some((meter, _)) = &spec.meter else { return Ok(None) };
-        let totals = self.usage(&line_query(spec, meter, as_of))?;
+        let totals = self.usage_under(terms, &line_query(spec, meter, as_of))?;
         Ok(Some(Usage {
             records: totals.records,
             quantity: totals.quantity,
@@ -366,17 +354,26 @@ impl Engine {
     }
 
     /// Unpriced usage is visible with its quantity; never zero money.
-    fn unbilled(&self, work: &Work, problem: BillingProblem, as_of: u64) -> Result<Unbilled, EngineError> {
-        let known = |meter: &str| !self.terms.terms.meters.versions(meter).is_empty();
+    fn unbilled(
+        &self,
+        terms: &Terms,
+        work: &Work,
+        problem: BillingProblem,
+        as_of: u64,
+    ) -> Result<Unbilled, EngineError> {
+        let known = |meter: &str| !terms.meters.versions(meter).is_empty();
         let unpriced = match &problem.unpriced {
-            Some(unpriced) if known(&unpriced.meter) => Some(self.usage(&UsageQuery {
-                meter: &unpriced.meter,
-                account: Some(&work.contract.account),
-                only: &unpriced.only,
-                start: unpriced.service.start,
-                end: unpriced.service.end,
-                as_of,
-            })?),
+            Some(unpriced) if known(&unpriced.meter) => Some(self.usage_under(
+                terms,
+                &UsageQuery {
+                    meter: &unpriced.meter,
+                    account: Some(&work.contract.account),
+                    only: &unpriced.only,
+                    start: unpriced.service.start,
+                    end: unpriced.service.end,
+                    as_of,
+                },
+            )?),
             _ => None,
         };
         Ok(Unbilled { problem, unpriced })
@@ -397,7 +394,12 @@ impl Engine {
         name: PeriodName,
         report: &mut RunReport,
     ) -> Result<(), EngineError> {
-        let mut drafts = self.tables.drafts(&name.to_string())?;
+        let filter = InvoiceFilter {
+            period: Some(name.to_string()),
+            status: Some(InvoiceStatus::Draft),
+            ..InvoiceFilter::default()
+        };
+        let mut drafts = self.tables.invoices(&filter)?;
         drafts.sort_by(|a, b| (&a.account, &a.invoice).cmp(&(&b.account, &b.invoice)));
         for draft in drafts {
             let seller = self.seller(&draft.seller, self.now())?.clone();
@@ -409,7 +411,7 @@ impl Engine {
             let facts = IssueFacts {
                 number: number.clone(),
                 accounting_date: seller.zone.date_of(issued_at),
-                recorded_position: self.roots.head().0 + 1,
+                recorded_position: self.roots.head().number + 1,
             };
             let transaction = invoicing::posting(&body, &facts)
                 .map_err(|error| EngineError::stored(format!("draft {}", draft.invoice), error))?;
@@ -477,7 +479,9 @@ fn period_open(name: PeriodName, seller: &str, end: Instant, due: Instant) -> En
     EngineError::new(
         ErrorKind::Conflict,
         "period_open",
-        format!("`{name}` is still open for seller `{seller}`: it ends at {end} and can be sealed from {due}"),
+        format!(
+            "`{name}` is still open for seller `{seller}`: it ends at {end} and can be sealed from {due}"
+        ),
         "wait until then, or seal early with --seal-early REASON; what comes later is then late",
     )
 }

@@ -2,7 +2,8 @@
 
 use metering::{CELL_NS, Cell, CellKey, Digest, Event, Instant, Meter, cell_start};
 use money::Sum;
-use store::{CellRun, CellTable, Checkpoint, Disk};
+use store::Disk;
+use store::runs::{CellRun, CellTable, Checkpoint};
 
 use crate::error::EngineError;
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use metering::{Identity, Index, PayloadHash};
-use store::{Checkpoint, Disk, IndexEntry, read_index};
+use store::Disk;
+use store::runs::{Checkpoint, IndexEntry, read_index};
 
 use crate::error::EngineError;
 

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use metering::{Digest, Instant, Keys, event_digest};
+use store::runs::{
+    Checkpoint, IndexEntry, MeterCover, read_checkpoint, write_cells, write_checkpoint, write_index,
+};
+use store::tables::Tables;
 use store::{
-    Block, Checkpoint, Cut, Disk, IndexEntry, MeterCover, OpenOptions, Roots, Row, RowDraft, Tables,
+    Block, CreateOptions, Cut, Disk, Head, KEYS, KnownDurable, Mode, OpenOptions, Reference, Roots, Row,
+    RowDraft, SegmentSizes, StoreError,
 };
 
 use crate::cells::Cells;
@@ -41,6 +46,8 @@ pub struct Options {
     pub keys: Option<Keys>,
     /// Who opens it.
     pub actor: String,
+    /// When segments roll.
+    pub sizes: SegmentSizes,
 }
 
 /// The engine over one folder. See the crate's documentation for the path of an event.
@@ -67,52 +74,59 @@ impl Engine {
     /// **Errors**: `folder_locked`, `folder_newer`, `folder_unwritable`, `disk_full`, `corrupt`.
     pub fn open(disk: Arc<dyn Disk>, mut options: Options) -> Result<Self, EngineError> {
         let now = options.clock.now();
-        let open = OpenOptions { now, actor: options.actor.clone(), ..OpenOptions::default() };
         let mut notes = Vec::new();
-        let roots = if Roots::exists(disk.as_ref())? {
+        let (actor, sizes) = (options.actor, options.sizes);
+        let roots = if is_store(disk.as_ref())? {
+            let known = known_durable(disk.as_ref());
+            let open = OpenOptions { now, actor, known, sizes };
             let (roots, opened) = Roots::open(Arc::clone(&disk), open)?;
-            notes.extend(opened.notes);
+            notes.extend(opened.cuts.iter().map(|cut| {
+                format!(
+                    "{} bytes that were never acknowledged were taken off `{}`, kept in `{}`",
+                    cut.bytes, cut.file, cut.kept
+                )
+            }));
             roots
         } else {
-            Roots::create(Arc::clone(&disk), open, options.keys, &mut *options.random)?
+            let random = &mut *options.random;
+            Roots::create(Arc::clone(&disk), CreateOptions { keys: options.keys, random, now, actor, sizes })?
         };
-        Self::catch_up(disk, options.clock, roots, notes, false)
+        let tables = open_tables(&disk, &roots, &mut notes)?;
+        Self::catch_up(disk, options.clock, roots, tables, notes, false)
     }
 
     /// Opens a folder for reading: nothing is written, unless a crash must be recovered from first.
     ///
     /// **Errors**: as [`Engine::open`], and `no_store` where there is none.
     pub fn open_to_read(disk: Arc<dyn Disk>, options: Options) -> Result<Self, EngineError> {
-        if !Roots::exists(disk.as_ref())? {
+        if !is_store(disk.as_ref())? {
             return Err(EngineError::not_found(
                 "no_store",
                 "there is no store in this folder",
                 "name another with --data, or start one with `counterfoil apply` or `counterfoil demo`",
             ));
         }
-        match Roots::open_clean(Arc::clone(&disk))? {
-            Some(roots) => {
-                let tables = Tables::open(Arc::clone(&disk))?;
-                let caught_up = tables.applied() == (roots.head().0, roots.end());
-                let checkpoint = store::read_checkpoint(disk.as_ref())?;
-                if caught_up && checkpoint.is_some_and(|checkpoint| checkpoint.position == roots.end()) {
-                    return Self::catch_up(disk, options.clock, roots, Vec::new(), true);
-                }
-                drop((tables, roots));
-                Self::open(disk, options)
-            }
-            None => Self::open(disk, options),
+        let (roots, found) = Roots::open_read_only(Arc::clone(&disk))?;
+        let caught_up = found.clean.is_some()
+            && is_caught_up(disk.as_ref(), &roots).unwrap_or_else(|error| {
+                debug_assert_eq!(error.kind, ErrorKind::Corrupt);
+                false
+            });
+        if caught_up && let Some(tables) = Tables::open_read_only(Arc::clone(&disk))? {
+            return Self::catch_up(disk, options.clock, roots, tables, Vec::new(), true);
         }
+        drop(roots);
+        Self::open(disk, options)
     }
 
     fn catch_up(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         roots: Roots,
+        tables: Tables,
         mut notes: Vec<String>,
         read_only: bool,
     ) -> Result<Self, EngineError> {
-        let tables = open_tables(&disk, &roots, &mut notes)?;
         let checkpoint = open_checkpoint(disk.as_ref(), &roots, &mut notes)?;
         let cells = Cells::open(disk.as_ref(), &checkpoint)?;
         let terms = TermSet::empty();
@@ -136,17 +150,28 @@ impl Engine {
         Ok(engine)
     }
 
+    /// An engine for reading over roots alone: tables in memory, cells as the checkpoint has them and, above
+    /// it, in memory too.
+    pub(crate) fn over(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        roots: Roots,
+    ) -> Result<Self, EngineError> {
+        let tables = crate::verify::derive(&roots, (roots.head().number, roots.end()))?;
+        Self::catch_up(disk, clock, roots, tables, Vec::new(), true)
+    }
+
     /// Applies the rows and blocks that the tables have not seen.
     fn catch_up_tables(&mut self) -> Result<(), EngineError> {
         let (row, position) = self.tables.applied();
-        if (row, position) == (self.roots.head().0, self.roots.end()) {
+        if (row, position) == (self.roots.head().number, self.roots.end()) {
             return Ok(());
         }
         self.tables.begin()?;
-        for next in self.roots.rows(row + 1)? {
+        for next in self.roots.rows(row + 1) {
             self.tables.apply_row(&next?)?;
         }
-        for block in self.roots.blocks(position)? {
+        for block in self.roots.blocks(position) {
             self.tables.apply_block(&block?)?;
         }
         self.tables.commit()?;
@@ -155,7 +180,7 @@ impl Engine {
 
     /// Reads the terms again, as known at the journal's head.
     pub(crate) fn reload_terms(&mut self) -> Result<(), EngineError> {
-        self.terms = TermSet::load(&self.tables, self.roots.head().0)?;
+        self.terms = TermSet::load(&self.tables, self.roots.head().number)?;
         Ok(())
     }
 
@@ -176,7 +201,7 @@ impl Engine {
     fn replay_cells(&mut self) -> Result<(), EngineError> {
         let pins = self.pins()?;
         let indexed = self.checkpoint.index.iter().map(|run| run.to).max().unwrap_or(0);
-        let blocks = self.roots.blocks(self.checkpoint.position)?;
+        let blocks = self.roots.blocks(self.checkpoint.position);
         for block in blocks {
             let block = block?;
             self.take_in(&block, indexed);
@@ -203,8 +228,7 @@ impl Engine {
             self.cells.add(&accepted.event, digest, self.terms.meters(), end);
             let position = block.position + u64::from(accepted.index);
             if position >= indexed {
-                let entry =
-                    IndexEntry { identity: accepted.identity, payload: accepted.payload, position };
+                let entry = IndexEntry { identity: accepted.identity, payload: accepted.payload, position };
                 if let Some(dedup) = &mut self.dedup {
                     dedup.insert(&entry);
                 }
@@ -227,31 +251,33 @@ impl Engine {
     ///
     /// **Errors**: those of the file layer; the old checkpoint then stands.
     pub fn checkpoint_now(&mut self, pin: bool) -> Result<(), EngineError> {
-        self.tables.commit_open()?;
+        self.tables.commit()?;
         let from = self.checkpoint.position;
-        let to = self.roots.synced_end();
+        let to = self.roots.durable();
         let disk = self.disk.as_ref();
         let mut next = self.checkpoint.clone();
         if to > from {
             let name = format!("cells/{from:020}-{to:020}.run");
-            next.cells.push(store::write_cells(disk, &name, from, to, self.cells.pending())?);
+            next.cells.push(write_cells(disk, &name, from, to, self.cells.pending())?);
             let indexed = next.index.iter().map(|run| run.to).max().unwrap_or(0);
             if to > indexed {
-                next.index.push(store::write_index(disk, indexed, to, std::mem::take(&mut self.pending))?);
+                next.index.push(write_index(disk, indexed, to, std::mem::take(&mut self.pending))?);
             }
         }
         if pin && !next.pinned.contains(&to) {
             next.pinned.push(to);
         }
         next.position = to;
-        next.log_hash = self.roots.cut_now().block_hash;
-        (next.known_at, next.journal_hash) = self.roots.head();
+        next.log_hash = self.roots.log_hash();
+        let head = self.roots.head();
+        (next.known_at, next.journal_hash) = (head.number, head.hash);
+        next.key_generation = self.roots.key_generation();
         next.durable_through = to;
         next.meters = self.covers(to);
         let dropped = crate::merge::merge_runs(disk, &mut next, RUNS_MAX)?;
-        store::write_checkpoint(disk, &next)?;
+        write_checkpoint(disk, &next)?;
         for name in dropped {
-            disk.remove(&name).map_err(|error| store::StoreError::io(format!("remove `{name}`"), &error))?;
+            disk.remove(&name).map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
         }
         self.cells = Cells::open(disk, &next)?;
         self.checkpoint = next;
@@ -269,7 +295,7 @@ impl Engine {
 
     /// Appends a row, applies it to the tables, answers it.
     pub(crate) fn record(&mut self, draft: RowDraft) -> Result<Row, EngineError> {
-        self.tables.commit_open()?;
+        self.tables.commit()?;
         let row = self.roots.append_row(draft, self.clock.now())?;
         self.tables.apply_row(&row)?;
         Ok(row)
@@ -290,13 +316,18 @@ impl Engine {
         if self.read_only {
             return Ok(());
         }
-        if self.roots.end() > self.checkpoint.position || self.checkpoint.meters != self.covers(self.checkpoint.position)
+        if self.roots.end() > self.checkpoint.position
+            || self.checkpoint.meters != self.covers(self.checkpoint.position)
         {
             self.checkpoint_now(false)?;
         }
-        self.tables.commit_open()?;
+        self.tables.commit()?;
         self.tables.close()?;
-        self.roots.close(self.clock.now())?;
+        let runs = self.checkpoint.cells.iter().chain(&self.checkpoint.index);
+        let known: Vec<Reference> = runs
+            .map(|run| Reference { name: run.name.clone(), length: run.length, hash: run.hash })
+            .collect();
+        self.roots.close(self.clock.now(), &known)?;
         Ok(())
     }
 
@@ -305,8 +336,8 @@ impl Engine {
         &self.notes
     }
 
-    /// The journal's head: number and hash.
-    pub fn head(&self) -> (u64, store::Hash) {
+    /// The journal's head.
+    pub fn head(&self) -> Head {
         self.roots.head()
     }
 
@@ -316,13 +347,8 @@ impl Engine {
     }
 
     /// The store's id.
-    pub fn store_id(&self) -> &str {
-        self.roots.store_id()
-    }
-
-    /// The reading point that holds all that is durable now.
-    pub fn cut_now(&self) -> Cut {
-        self.roots.cut_now()
+    pub fn store_id(&self) -> String {
+        self.roots.store_id().to_string()
     }
 
     /// The time now, by the engine's clock.
@@ -346,16 +372,37 @@ impl Engine {
     }
 }
 
+/// Whether a folder holds a store.
+pub(crate) fn is_store(disk: &dyn Disk) -> Result<bool, EngineError> {
+    Ok(disk.exists(KEYS).map_err(|error| StoreError::io("look for a store", &error))?)
+}
+
+/// What the checkpoint knows to be durable; nothing, where it cannot be read.
+fn known_durable(disk: &dyn Disk) -> KnownDurable {
+    match read_checkpoint(disk) {
+        Ok(Some(checkpoint)) => {
+            KnownDurable { position: checkpoint.durable_through, row: checkpoint.known_at }
+        }
+        Ok(None) | Err(_) => KnownDurable::default(),
+    }
+}
+
+/// Whether tables and runs hold all that a closed store holds, so that reading needs no writing.
+fn is_caught_up(disk: &dyn Disk, roots: &Roots) -> Result<bool, StoreError> {
+    match read_checkpoint(disk)? {
+        Some(checkpoint) => Ok(checkpoint.position == roots.end() && fits(disk, roots, &checkpoint)?),
+        None => Ok(roots.end() == 0),
+    }
+}
+
 /// Tables that cannot be read are derived anew; they hold nothing that journal and log do not.
-fn open_tables(
-    disk: &Arc<dyn Disk>,
-    roots: &Roots,
-    notes: &mut Vec<String>,
-) -> Result<Tables, EngineError> {
+fn open_tables(disk: &Arc<dyn Disk>, roots: &Roots, notes: &mut Vec<String>) -> Result<Tables, EngineError> {
     let usable = |tables: Tables| {
         let (row, position) = tables.applied();
-        let ahead = row > roots.head().0 || position > roots.end();
-        if ahead { Err(store::StoreError::corrupt("tables.db", "its meta row", "ahead of the journal")) } else { Ok(tables) }
+        if row > roots.head().number || position > roots.end() {
+            return Err(StoreError::corrupt("tables.db", "table meta", "tables are ahead of the journal"));
+        }
+        Ok(tables)
     };
     match Tables::open(Arc::clone(disk)).and_then(usable) {
         Ok(tables) => Ok(tables),
@@ -373,7 +420,7 @@ fn open_checkpoint(
     roots: &Roots,
     notes: &mut Vec<String>,
 ) -> Result<Checkpoint, EngineError> {
-    match store::read_checkpoint(disk).and_then(|found| match found {
+    match read_checkpoint(disk).and_then(|found| match found {
         None => Ok(None),
         Some(checkpoint) => fits(disk, roots, &checkpoint).map(|fits| fits.then_some(checkpoint)),
     }) {
@@ -391,20 +438,30 @@ fn open_checkpoint(
     }
 }
 
-fn fits(disk: &dyn Disk, roots: &Roots, checkpoint: &Checkpoint) -> Result<bool, store::StoreError> {
-    if checkpoint.position > roots.end() || roots.hash_at(checkpoint.position)? != Some(checkpoint.log_hash) {
+fn fits(disk: &dyn Disk, roots: &Roots, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+    if checkpoint.position > roots.end() || hash_at(roots, checkpoint.position)? != Some(checkpoint.log_hash)
+    {
         return Ok(false);
     }
     for run in checkpoint.cells.iter().chain(&checkpoint.index) {
-        let there = disk.exists(&run.name).map_err(|error| store::StoreError::io("look for a run", &error))?;
+        let there = disk.exists(&run.name).map_err(|error| StoreError::io("look for a run", &error))?;
         if !there {
             return Ok(false);
         }
-        let file = disk.open(&run.name, store::disk::Mode::Read);
+        let file = disk.open(&run.name, Mode::Read);
         let length = file.and_then(|file| file.length());
-        if length.map_err(|error| store::StoreError::io(format!("read `{}`", run.name), &error))? != run.length {
+        if length.map_err(|error| StoreError::io(format!("read `{}`", run.name), &error))? != run.length {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// The hash of the block that ends at a position; none where no block ends there.
+fn hash_at(roots: &Roots, position: u64) -> Result<Option<store::Hash>, StoreError> {
+    let Some(last) = position.checked_sub(1) else { return Ok(Some(store::Hash::ZERO)) };
+    match roots.headers(last).next().transpose()? {
+        Some((header, hash)) if header.position + u64::from(header.records) == position => Ok(Some(hash)),
+        _ => Ok(None),
+    }
 }

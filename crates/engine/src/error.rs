@@ -20,7 +20,12 @@ pub struct EngineError {
 
 impl EngineError {
     /// An error with its parts.
-    pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(
+        kind: ErrorKind,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self { kind, code, message: message.into(), hint: hint.into() }
     }
 

@@ -4,7 +4,7 @@ use invoicing::terms::Terms;
 use invoicing::{CellFact, ExplainFacts, LineKey, LineSpec, LineTerm};
 use metering::Zone;
 use serde_json::Value;
-use store::StoredInvoice;
+use store::tables::StoredInvoice;
 
 use crate::billing::{PeriodName, Rated, Work};
 use crate::engine::Engine;
@@ -37,7 +37,7 @@ impl Engine {
         let (mut cells, mut events) = (Vec::new(), None);
         if let Some((meter, _)) = &spec.meter {
             let query = line_query(spec, meter, as_of);
-            cells = self.cells_by_day(&query, &work.contract.zone)?;
+            cells = self.cells_by_day(&terms, &query, &work.contract.zone)?;
             events = Some(events_command(&query));
         }
         let facts = ExplainFacts {
@@ -75,21 +75,36 @@ impl Engine {
         let on_it: Vec<LineKey> = invoicing::line_keys(&stored.body)
             .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))?;
         let (all, _) = invoicing::line_specs(terms, &work.contract, &work.period, &Default::default());
-        let elsewhere =
-            all.into_iter().map(|spec| spec.key).filter(|key| !on_it.contains(key)).collect();
+        let elsewhere = all.into_iter().map(|spec| spec.key).filter(|key| !on_it.contains(key)).collect();
         let rated = self.rate(terms, &work, &elsewhere, as_of)?;
         Ok((work, rated))
     }
 
-    fn work_of(&self, terms: &Terms, name: PeriodName, invoice: &str) -> Result<Work, EngineError> {
-        crate::billing::work_list(terms, name)
-            .into_iter()
-            .find(|work| work.invoice == invoice)
-            .ok_or_else(|| EngineError::stored(format!("invoice {invoice}"), "its contract is not known at K"))
+    /// The body of an invoice, computed again from what it pinned.
+    ///
+    /// **Errors**: what it pinned cannot be read.
+    pub fn recompute(&self, stored: &StoredInvoice) -> Result<Value, EngineError> {
+        let terms = TermSet::load(&self.tables, known_at(stored)?)?.terms;
+        let (work, rated) = self.rated_again(stored, &terms, as_of(stored)?)?;
+        let seller = terms.sellers.pick(&work.contract.seller, work.period.start).ok_or_else(|| {
+            EngineError::stored(format!("invoice {}", stored.invoice), "its seller is not known at K")
+        })?;
+        Ok(invoicing::body(&rated.bill, seller, stored.number.as_deref()))
     }
 
-    fn cells_by_day(&self, query: &UsageQuery<'_>, zone: &Zone) -> Result<Vec<CellFact>, EngineError> {
-        let days = self.usage_by(query, &[GroupBy::Day(zone.clone())])?;
+    fn work_of(&self, terms: &Terms, name: PeriodName, invoice: &str) -> Result<Work, EngineError> {
+        crate::billing::work_list(terms, name).into_iter().find(|work| work.invoice == invoice).ok_or_else(
+            || EngineError::stored(format!("invoice {invoice}"), "its contract is not known at K"),
+        )
+    }
+
+    fn cells_by_day(
+        &self,
+        terms: &Terms,
+        query: &UsageQuery<'_>,
+        zone: &Zone,
+    ) -> Result<Vec<CellFact>, EngineError> {
+        let days = self.groups_under(terms, query, &[GroupBy::Day(zone.clone())])?;
         let mut cells = Vec::new();
         for (group, totals) in days {
             let Some(Some(day)) = group.into_iter().next() else { continue };

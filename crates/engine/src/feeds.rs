@@ -154,7 +154,7 @@ impl Engine {
             input,
             result: report_json(report),
             effects: Vec::new(),
-            cut: Some(self.cut_now()),
+            cut: Some(self.roots.cut_now()?),
             references: Vec::new(),
         })?;
         Ok(())
@@ -162,7 +162,8 @@ impl Engine {
 
     /// The time that a batch received now carries: never before the log's last.
     pub fn received_at(&self) -> Instant {
-        self.roots.received_at(self.clock.now())
+        let now = self.clock.now();
+        self.roots.last_received_at().map_or(now, |last| last.max(now))
     }
 }
 

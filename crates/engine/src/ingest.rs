@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metering::{Code, Fate, Index, Probe, Rejection, Rules, probe};
 use money::Sum;
-use store::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, IndexEntry, Kept};
+use store::runs::IndexEntry;
+use store::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, Kept};
 
 use crate::dedup::Dedup;
 use crate::engine::Engine;
@@ -49,11 +50,15 @@ impl Engine {
         if self.dedup.is_none() {
             self.dedup = Some(Dedup::load(self.disk.as_ref(), &self.checkpoint, &self.pending)?);
         }
-        let received_at = self.roots.received_at(self.clock.now());
+        let received_at = self.received_at();
         let mut batch = Batch::new(feed, prepared.len());
         for (index, record) in prepared.into_iter().enumerate() {
             let index = u32::try_from(index).map_err(|_| {
-                EngineError::invalid("batch_too_large", "a batch has over 2^32 records", "send smaller batches")
+                EngineError::invalid(
+                    "batch_too_large",
+                    "a batch has over 2^32 records",
+                    "send smaller batches",
+                )
             })?;
             self.admit(&mut batch, index, record, received_at);
         }
@@ -117,7 +122,7 @@ impl Engine {
     }
 
     fn write(&mut self, batch: Batch, received_at: metering::Instant) -> Result<Answer, EngineError> {
-        let (known_at, known_hash) = self.roots.head();
+        let head = self.roots.head();
         let records = u32::try_from(batch.fates.len()).unwrap_or(u32::MAX);
         let counters: Vec<Counter> = batch
             .counters
@@ -128,16 +133,15 @@ impl Engine {
         assert_eq!(received, u64::from(records), "received = sum of fates");
         let draft = BlockDraft {
             records,
-            known_at,
-            known_hash,
+            known_at: head.number,
+            known_hash: head.hash,
             received_at,
             counters: counters.clone(),
             first_sight: batch.first_sight,
             accepted: batch.accepted,
             kept: batch.kept,
         };
-        let previous = self.roots.cut_now().block_hash;
-        let durable_through = self.roots.synced_end();
+        let (previous, durable_through) = (self.roots.log_hash(), self.roots.durable());
         let appended = self.roots.append_block(&draft)?;
         self.roots.sync_log()?;
         let block =
@@ -165,7 +169,7 @@ impl Engine {
         for seen in &block.draft.first_sight {
             self.terms.see_account(&seen.account);
         }
-        self.tables.begin_open()?;
+        self.tables.begin()?;
         self.tables.apply_block(block)?;
         if self.is_heavy() {
             self.checkpoint_now(false)?;
@@ -196,8 +200,7 @@ impl Batch {
             Fate::Conflict => ("conflict", None),
             Fate::Rejected(code) => ("rejected", Some(code)),
         };
-        let key =
-            CounterKey { feed: self.feed.clone(), source: source.map(str::to_owned), fate: name, code };
+        let key = CounterKey { feed: self.feed.clone(), source: source.map(str::to_owned), fate: name, code };
         let counter = self.counters.entry(key).or_insert((0, Sum::ZERO));
         counter.0 += 1;
         counter.1 = counter.1.merge(units);

@@ -1,6 +1,7 @@
 //! Merging of runs: many small runs between two pins become one, so that reading stays cheap.
 
-use store::{CellRun, CellTable, Checkpoint, Disk, RunFact, read_index, write_cells, write_index};
+use store::Disk;
+use store::runs::{CellRun, CellTable, Checkpoint, RunFact, read_index, write_cells, write_index};
 
 use crate::error::EngineError;
 

@@ -66,21 +66,22 @@ pub fn prepare_all(
             .chunks(share)
             .map(|slice| scope.spawn(move || slice.iter().map(one).collect::<Vec<_>>()))
             .collect();
-        workers.into_iter().flat_map(|worker| match worker.join() {
-            Ok(prepared) => prepared,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| match worker.join() {
+                Ok(prepared) => prepared,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
     })
 }
 
 fn prepare(keys: &Keys, decoder: &Decoder, feed: &Feed, record: &RawRecord) -> Prepared {
     let outcome = match decoder.decode(feed, record) {
         Ok(draft) => check(keys, draft),
-        Err(undecodable) => Err(Refused {
-            rejection: undecodable.rejection,
-            source: undecodable.source,
-            id: undecodable.id,
-        }),
+        Err(undecodable) => {
+            Err(Refused { rejection: undecodable.rejection, source: undecodable.source, id: undecodable.id })
+        }
     };
     let (format, body) = decoder.kept_body(feed, record);
     Prepared { line: record.line, outcome, format, body }

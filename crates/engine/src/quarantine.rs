@@ -3,7 +3,8 @@
 use connectors::{decode_kept, set_path};
 use metering::Fate;
 use serde_json::{Value, json};
-use store::{Class, Effect, Kept, QuarantineFilter, QuarantineRow, RowDraft};
+use store::tables::{QuarantineFilter, QuarantineRow};
+use store::{Class, Effect, Kept, RowDraft};
 
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
@@ -47,16 +48,13 @@ impl Engine {
     ///
     /// **Errors**: `not_in_quarantine`.
     pub fn kept(&self, position: u64) -> Result<Kept, EngineError> {
-        for block in self.roots.blocks(position)? {
+        for block in self.roots.blocks(position) {
             let block = block?;
             if block.position > position {
                 break;
             }
-            let found = block
-                .draft
-                .kept
-                .into_iter()
-                .find(|kept| block.position + u64::from(kept.index) == position);
+            let found =
+                block.draft.kept.into_iter().find(|kept| block.position + u64::from(kept.index) == position);
             if let Some(kept) = found {
                 return Ok(kept);
             }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use connectors::config::{Term, parse_term};
 use invoicing::terms::{Terms, Version};
 use metering::Meter;
-use store::{StoredTerm, Tables};
+use store::tables::{StoredTerm, Tables};
 
 use crate::error::EngineError;
 
@@ -61,7 +61,10 @@ impl TermSet {
         };
         let term = parse_term(&stored.kind, &stored.body, version).map_err(|problems| {
             let first = problems.first().map_or_else(String::new, |problem| problem.message.clone());
-            EngineError::stored(format!("{} `{}` version {}", stored.kind, stored.name, stored.version), first)
+            EngineError::stored(
+                format!("{} `{}` version {}", stored.kind, stored.name, stored.version),
+                first,
+            )
         })?;
         match term {
             Term::Seller(seller) => self.terms.sellers.add(seller),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use invoicing::terms::Terms;
 use metering::{Cell, CellKey, Event, Instant, Meter, Zone, cell_start};
 use store::Block;
 
@@ -25,6 +26,9 @@ pub struct UsageQuery<'a> {
     /// Only records below this position.
     pub as_of: u64,
 }
+
+/// Totals by the values of the groups, in the order they were asked for; `None` is an absent dimension.
+pub type Groups = BTreeMap<Vec<Option<String>>, Totals>;
 
 /// How usage is grouped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,20 +72,30 @@ impl Engine {
     ///
     /// **Errors**: `unknown_meter`, `unknown_dimension`; cells that cannot be read.
     pub fn usage(&self, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
-        let groups = self.usage_by(query, &[])?;
+        self.usage_under(&self.terms.terms, query)
+    }
+
+    /// The totals of a window by the meters of other terms, such as those known at an earlier K.
+    pub(crate) fn usage_under(&self, terms: &Terms, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
+        let groups = self.groups_under(terms, query, &[])?;
         Ok(groups.into_values().next().unwrap_or(Totals::ZERO))
     }
 
     /// The totals of a window by group; a group without usage is absent.
     ///
     /// **Errors**: as [`Engine::usage`].
-    pub fn usage_by(
+    pub fn usage_by(&self, query: &UsageQuery<'_>, by: &[GroupBy]) -> Result<Groups, EngineError> {
+        self.groups_under(&self.terms.terms, query, by)
+    }
+
+    pub(crate) fn groups_under(
         &self,
+        terms: &Terms,
         query: &UsageQuery<'_>,
         by: &[GroupBy],
-    ) -> Result<BTreeMap<Vec<Option<String>>, Totals>, EngineError> {
-        let mut groups: BTreeMap<Vec<Option<String>>, Totals> = BTreeMap::new();
-        for part in self.parts(query)? {
+    ) -> Result<Groups, EngineError> {
+        let mut groups = Groups::new();
+        for part in parts(terms, query)? {
             let fits = dimension_filter(part.meter, query.only)?;
             let group = grouping(part.meter, by)?;
             self.visit_part(query, &part, &mut |key, cell| {
@@ -98,7 +112,7 @@ impl Engine {
     /// **Errors**: as [`Engine::usage`]; a log that cannot be read.
     pub fn events(&self, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
         let mut listed = Vec::new();
-        for part in self.parts(query)? {
+        for part in parts(&self.terms.terms, query)? {
             let fits = dimension_filter(part.meter, query.only)?;
             let stretch = Stretch { from: 0, to: query.as_of };
             self.read(stretch, &mut |block, index, event| {
@@ -198,7 +212,7 @@ impl Engine {
         stretch: Stretch,
         visit: &mut dyn FnMut(&Block, u32, &Event),
     ) -> Result<(), EngineError> {
-        for block in self.roots.blocks(stretch.from)? {
+        for block in self.roots.blocks(stretch.from) {
             let block = block?;
             if block.position >= stretch.to {
                 break;
@@ -212,30 +226,30 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    /// The versions of a meter over a window: each counts from its `effective_at` to the next.
-    fn parts(&self, query: &UsageQuery<'_>) -> Result<Vec<Part<'_>>, EngineError> {
-        let meters = &self.terms.terms.meters;
-        if meters.versions(query.meter).is_empty() {
-            let known: Vec<&str> = meters.names().collect();
-            return Err(EngineError::not_found(
-                "unknown_meter",
-                format!("no meter is named `{}`", query.meter),
-                format!("known meters: {}", known.join(", ")),
-            ));
-        }
-        let mut edges: Vec<Instant> =
-            meters.versions(query.meter).iter().map(|meter| meter.effective_at).collect();
-        edges.retain(|edge| *edge > query.start && *edge < query.end);
-        edges.extend([query.start, query.end]);
-        edges.sort_unstable();
-        edges.dedup();
-        let parts = edges.windows(2).filter_map(|edge| {
-            let meter = meters.pick(query.meter, edge[0])?;
-            Some(Part { meter, start: edge[0], end: edge[1] })
-        });
-        Ok(parts.collect())
+/// The versions of a meter over a window: each counts from its `effective_at` to the next.
+fn parts<'t>(terms: &'t Terms, query: &UsageQuery<'_>) -> Result<Vec<Part<'t>>, EngineError> {
+    let meters = &terms.meters;
+    if meters.versions(query.meter).is_empty() {
+        let known: Vec<&str> = meters.names().collect();
+        return Err(EngineError::not_found(
+            "unknown_meter",
+            format!("no meter is named `{}`", query.meter),
+            format!("known meters: {}", known.join(", ")),
+        ));
     }
+    let mut edges: Vec<Instant> =
+        meters.versions(query.meter).iter().map(|meter| meter.effective_at).collect();
+    edges.retain(|edge| *edge > query.start && *edge < query.end);
+    edges.extend([query.start, query.end]);
+    edges.sort_unstable();
+    edges.dedup();
+    let parts = edges.windows(2).filter_map(|edge| {
+        let meter = meters.pick(query.meter, edge[0])?;
+        Some(Part { meter, start: edge[0], end: edge[1] })
+    });
+    Ok(parts.collect())
 }
 
 fn within(account: Option<&str>, start: Instant, end: Instant, event: &Event) -> bool {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use metering::event_digest;
-use store::{CellTable, Disk, IndexEntry, JournalHead, Roots, Tables};
+use store::runs::{CellTable, IndexEntry, read_index};
+use store::tables::{InvoiceFilter, Tables};
+use store::{Disk, Head, HeadCheck, Roots};
 
 use crate::engine::{Engine, TENANT};
 use crate::error::{EngineError, ErrorKind};
@@ -35,7 +37,7 @@ pub struct Verified {
     /// Invoices computed again.
     pub invoices: u64,
     /// The journal's head, to be exported.
-    pub head: Option<JournalHead>,
+    pub head: Option<Head>,
     /// The differences; none means that all agrees.
     pub findings: Vec<Finding>,
 }
@@ -48,7 +50,7 @@ pub struct Verified {
 /// **Errors**: only where the folder cannot be read at all; differences are findings.
 pub fn verify(
     disk: Arc<dyn Disk>,
-    exported: Option<&JournalHead>,
+    exported: Option<&Head>,
     clock: Arc<dyn crate::clock::Clock>,
 ) -> Result<Verified, EngineError> {
     let mut verified = Verified::default();
@@ -58,14 +60,17 @@ pub fn verify(
     if !verified.findings.is_empty() {
         return Ok(verified);
     }
-    let engine = match Roots::open_read_only(Arc::clone(&disk)) {
-        Ok(roots) => Engine::over(disk, clock, roots),
-        Err(error) => Err(error.into()),
-    };
+    let engine = Roots::open_read_only(Arc::clone(&disk))
+        .map_err(EngineError::from)
+        .and_then(|(roots, _)| Engine::over(disk, clock, roots));
     match engine.and_then(|engine| meaning(&engine, exported, &mut verified)) {
         Ok(()) => {}
         Err(error) if error.kind == ErrorKind::Corrupt => {
-            verified.findings.push(Finding { file: "store".to_owned(), place: "-".to_owned(), what: error.message });
+            verified.findings.push(Finding {
+                file: "store".to_owned(),
+                place: "-".to_owned(),
+                what: error.message,
+            });
         }
         Err(error) => return Err(error),
     }
@@ -76,16 +81,13 @@ fn finding(found: store::Finding) -> Finding {
     Finding { file: found.file, place: found.place, what: found.what }
 }
 
-fn meaning(
-    engine: &Engine,
-    exported: Option<&JournalHead>,
-    verified: &mut Verified,
-) -> Result<(), EngineError> {
-    verified.head = Some(engine.roots.journal_head());
+fn meaning(engine: &Engine, exported: Option<&Head>, verified: &mut Verified) -> Result<(), EngineError> {
+    verified.head = Some(engine.head());
     if let Some(head) = exported
-        && let Some(what) = engine.roots.check_head(head)?
+        && let Some(what) = head_differs(engine.roots.check_head(head)?)
     {
-        verified.findings.push(Finding { file: "journal".to_owned(), place: format!("row {}", head.number), what });
+        let place = format!("row {}", head.number);
+        verified.findings.push(Finding { file: "journal".to_owned(), place, what });
     }
     tables(engine, verified)?;
     cells_and_index(engine, verified)?;
@@ -93,43 +95,67 @@ fn meaning(
     invoices(engine, verified)
 }
 
-/// Derives the tables anew in memory and compares row by row.
+/// What an exported head says against this journal.
+fn head_differs(check: HeadCheck) -> Option<String> {
+    match check {
+        HeadCheck::Agrees => None,
+        HeadCheck::OtherStore => Some("the exported head is of another store".to_owned()),
+        HeadCheck::RowMissing => {
+            Some("the exported head names a row that the journal does not have".to_owned())
+        }
+        HeadCheck::HashDiffers { found } => {
+            Some(format!("the journal was rewritten: the row has the hash {found}, not the exported one"))
+        }
+    }
+}
+
+/// Compares the stored tables, row by row, with what journal and log make up to the same point.
 fn tables(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
-    let mut fresh = Tables::in_memory()?;
-    let (row_applied, position_applied) = engine.tables.applied();
-    fresh.begin()?;
-    for row in engine.roots.rows(1)? {
-        let row = row?;
-        verified.rows += 1;
-        if row.number <= row_applied {
-            fresh.apply_row(&row)?;
-        }
-    }
-    for block in engine.roots.blocks(0)? {
-        let block = block?;
-        verified.blocks += 1;
-        if block.end() <= position_applied {
-            fresh.apply_block(&block)?;
-        }
-    }
-    fresh.commit()?;
-    let (stored, derived) = (engine.tables.dump()?, fresh.dump()?);
-    let differs = stored.iter().zip(&derived).find(|(stored, derived)| stored != derived);
-    let extra = stored.get(derived.len()).or_else(|| derived.get(stored.len()));
-    let place = differs.map(|(stored, derived)| {
-        (stored.0.clone(), format!("stored `{}`, derived from journal and log `{}`", stored.1, derived.1))
-    });
-    let place = place.or_else(|| {
-        extra.map(|row| (row.0.clone(), format!("only on one side: `{}`", row.1)))
-    });
-    if let Some((table, what)) = place {
+    verified.rows = engine.tables.applied().0;
+    verified.blocks = engine.roots.headers(0).count() as u64;
+    let Some(stored) = Tables::open_read_only(Arc::clone(&engine.disk))? else { return Ok(()) };
+    let limited;
+    let derived = if stored.applied() == engine.tables.applied() {
+        &engine.tables
+    } else {
+        limited = derive(&engine.roots, stored.applied())?;
+        &limited
+    };
+    if let Some(difference) = stored.first_difference(derived)? {
+        let show = |row: Option<String>| row.unwrap_or_else(|| "nothing".to_owned());
         verified.findings.push(Finding {
             file: "tables.db".to_owned(),
-            place: format!("table {table}"),
-            what,
+            place: format!("table {}", difference.table),
+            what: format!(
+                "stored {}, derived from journal and log {}",
+                show(difference.stored),
+                show(difference.derived)
+            ),
         });
     }
     Ok(())
+}
+
+/// Tables in memory from all rows up to a number and all blocks up to a position.
+pub(crate) fn derive(roots: &Roots, through: (u64, u64)) -> Result<Tables, EngineError> {
+    let mut tables = Tables::in_memory()?;
+    tables.begin()?;
+    for row in roots.rows(1) {
+        let row = row?;
+        if row.number > through.0 {
+            break;
+        }
+        tables.apply_row(&row)?;
+    }
+    for block in roots.blocks(0) {
+        let block = block?;
+        if block.end() > through.1 {
+            break;
+        }
+        tables.apply_block(&block)?;
+    }
+    tables.commit()?;
+    Ok(tables)
 }
 
 /// Aggregates the log anew and compares every cell and identity that the runs hold.
@@ -144,7 +170,7 @@ fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), Engin
         .filter(|m| engine.checkpoint.meters.iter().any(|c| c.meter == m.name && c.version == m.version))
         .cloned()
         .collect();
-    for block in engine.roots.blocks(0)? {
+    for block in engine.roots.blocks(0) {
         let block = block?;
         if block.position >= to {
             break;
@@ -169,11 +195,15 @@ fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), Engin
     entries.sort_unstable();
     let mut indexed = Vec::with_capacity(entries.len());
     for run in &engine.checkpoint.index {
-        store::read_index(engine.disk.as_ref(), run, &mut |entry| indexed.push(entry))?;
+        read_index(engine.disk.as_ref(), run, &mut |entry| indexed.push(entry))?;
     }
     indexed.sort_unstable();
     if indexed != entries {
-        let at = indexed.iter().zip(&entries).position(|(a, b)| a != b).unwrap_or(indexed.len().min(entries.len()));
+        let at = indexed
+            .iter()
+            .zip(&entries)
+            .position(|(a, b)| a != b)
+            .unwrap_or(indexed.len().min(entries.len()));
         verified.findings.push(Finding {
             file: "index".to_owned(),
             place: format!("entry {at}"),
@@ -193,13 +223,19 @@ fn sums(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
 
 /// Computes every invoice body again from what it pinned.
 fn invoices(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
-    for stored in engine.tables.all_invoices()? {
+    for stored in engine.tables.invoices(&InvoiceFilter::default())? {
         verified.invoices += 1;
-        if let Some(what) = engine.recompute_differs(&stored)? {
+        let again = engine.recompute(&stored)?;
+        if invoicing::canonical_bytes(&again) != invoicing::canonical_bytes(&stored.body) {
+            let number = stored.number.as_deref().unwrap_or(&stored.invoice);
             verified.findings.push(Finding {
                 file: "journal".to_owned(),
-                place: format!("invoice {}", stored.number.as_deref().unwrap_or(&stored.invoice)),
-                what,
+                place: format!("invoice {number}"),
+                what: format!(
+                    "computed again its body has the hash {}, not {}",
+                    invoicing::body_hash(&again),
+                    invoicing::body_hash(&stored.body)
+                ),
             });
         }
     }

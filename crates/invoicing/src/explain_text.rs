@@ -1,10 +1,11 @@
 //! An explanation for people: short lines that can be read aloud, with the arithmetic done in sight.
 
+use metering::CivilDate;
 use money::Rational;
 use serde_json::Value;
 
-use crate::steps::{Step, basis_steps, tier_steps};
-use crate::written::{count, grouped, money_text};
+use crate::steps::{Step, allowance_step, basis_steps, tier_steps};
+use crate::written::{count, grouped, with_decimal};
 
 /// The text of an explanation, for a terminal. It says nothing that the JSON does not say.
 ///
@@ -24,11 +25,12 @@ pub fn explanation_text(explanation: &Value) -> String {
     terms(&mut page, &read);
     page.gap();
     let decimals = read.text(&["rounding", "decimals"]).parse().unwrap_or(0);
-    let mut steps = match explanation.get("tiers").and_then(Value::as_array) {
+    let mut steps: Vec<Step> = allowance_step(explanation).into_iter().collect();
+    steps.extend(match explanation.get("tiers").and_then(Value::as_array) {
         Some(tiers) => tier_steps(explanation, tiers, decimals),
         None => basis_steps(explanation.get("basis").unwrap_or(&Value::Null), decimals),
-    };
-    let exact = money_text(&read.text(&["rounding", "exact"]), decimals);
+    });
+    let exact = with_decimal(&read.text(&["rounding", "exact"]), decimals);
     steps.push(Step::result("exact", exact));
     align(&mut steps);
     for step in steps {
@@ -54,12 +56,7 @@ fn terms(page: &mut Page, read: &Reader<'_>) {
         }
         None => page.row("contract", &contract),
     }
-    let (first, next) = (read.text(&["service", "first"]), read.text(&["service", "next"]));
-    page.row("service", &format!("from {first} up to, not including, {next}"));
-    if read.0.get("proration").is_some() {
-        let (days, of) = (read.text(&["proration", "days"]), read.text(&["proration", "of"]));
-        page.row("part", &format!("{days} of {of} days"));
-    }
+    page.row("service", &service(read));
     if read.0.get("usage").is_some() {
         page.row("usage", &usage(read));
         only(page, read);
@@ -67,6 +64,22 @@ fn terms(page: &mut Page, read: &Reader<'_>) {
         if unmeasured != "0" {
             page.row("unmeasured", &format!("{} events without a readable quantity", grouped(&unmeasured)));
         }
+    }
+}
+
+/// The first and the last day, as people say it.
+fn service(read: &Reader<'_>) -> String {
+    let (first, next) = (read.text(&["service", "first"]), read.text(&["service", "next"]));
+    let last = CivilDate::parse(&next).and_then(|next| next.plus_days(-1));
+    let days = match read.0.get("proration") {
+        Some(_) => {
+            format!(", {} of {} days", read.text(&["proration", "days"]), read.text(&["proration", "of"]))
+        }
+        None => String::new(),
+    };
+    match last {
+        Ok(last) => format!("{first} through {last}{days}"),
+        Err(_) => format!("{first} until before {next}{days}"),
     }
 }
 
@@ -93,11 +106,12 @@ fn rounded(read: &Reader<'_>) -> String {
     let decimals = read.text(&["rounding", "decimals"]);
     let mode = read.text(&["rounding", "mode"]).replace('_', " ");
     let amount = grouped(&read.text(&["amount"]));
+    let residue_places = decimals.parse().unwrap_or(0);
     match read.text(&["rounding", "residue"]).as_str() {
-        "0" => format!("{amount} nothing to round"),
+        "0" => format!("{amount}, nothing to round"),
         residue => {
             let places = count(&decimals, "decimal");
-            format!("{amount} {mode}, to {places}; rounded less exact is {}", grouped(residue))
+            format!("{amount}, {mode} to {places}; rounded − exact = {}", with_decimal(residue, residue_places))
         }
     }
 }
@@ -137,7 +151,7 @@ struct Page {
 
 impl Page {
     fn row(&mut self, label: &str, text: &str) {
-        self.text.push_str(format!("  {label:<12}{text}").trim_end());
+        self.text.push_str(format!("  {label:<11}{text}").trim_end());
         self.text.push('\n');
     }
 
@@ -167,7 +181,8 @@ impl Reader<'_> {
             "1970-01-01T00:00:00Z" => "from the start".to_owned(),
             instant => format!("from {instant}"),
         };
-        format!("{} version {}, {since}, known since journal row {}", part("name"), part("version"), part("recorded_at"))
+        let (name, version, row) = (part("name"), part("version"), part("recorded_at"));
+        format!("{name} version {version}, effective {since}, recorded in journal row {row}")
     }
 }
 

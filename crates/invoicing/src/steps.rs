@@ -4,7 +4,7 @@ use money::Rational;
 use serde_json::Value;
 
 use crate::explain_text::number;
-use crate::written::{grouped, money_text};
+use crate::written::{grouped, money_text, with_decimal};
 
 /// One line of arithmetic: `left right = result` under a label.
 pub(crate) struct Step {
@@ -27,13 +27,27 @@ impl Step {
     }
 }
 
-/// The allowance, then one line per tier: `10,000,000 × 3.00 per 1,000,000 = 30.00`.
+/// How a stub's allowance follows from the whole one: `50,000 × 17 ÷ 31`.
+pub(crate) fn allowance_step(explanation: &Value) -> Option<Step> {
+    let allowance = explanation.get("allowance")?;
+    let part = allowance.get("part").and_then(Value::as_str)?;
+    let (left, right) = match explanation.get("proration") {
+        Some(days) => {
+            let whole = allowance.get("whole").and_then(Value::as_str)?;
+            (grouped(whole), format!(" × {} ÷ {}", days.get("days")?, days.get("of")?))
+        }
+        None => (String::new(), String::new()),
+    };
+    Some(Step::new("allowance", left, right, with_decimal(part, 0)))
+}
+
+/// The usage beyond the allowance, then one line per tier: `10,000,000 × 3.00 per 1,000,000 = 30.00`.
 pub(crate) fn tier_steps(explanation: &Value, tiers: &[Value], decimals: usize) -> Vec<Step> {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
     let mut steps = Vec::new();
     if let Some(allowance) = explanation.get("allowance") {
         let quantity = explanation.pointer("/usage/quantity").and_then(Value::as_str).unwrap_or("?");
-        steps.push(allowance_step(quantity, &text(allowance, "part")));
+        steps.push(beyond_step(quantity, &text(allowance, "part")));
     }
     for tier in tiers {
         let label = format!("tier {}", tier.get("tier").unwrap_or(&Value::Null));
@@ -52,13 +66,13 @@ pub(crate) fn tier_steps(explanation: &Value, tiers: &[Value], decimals: usize) 
     steps
 }
 
-fn allowance_step(quantity: &str, part: &str) -> Step {
+fn beyond_step(quantity: &str, part: &str) -> Step {
     let rest = match (number(quantity), number(part)) {
         (Some(quantity), Some(part)) => quantity.checked_sub(part).ok().map(|rest| rest.max(Rational::ZERO)),
         _ => None,
     };
     let rest = rest.map_or_else(|| "?".to_owned(), |rest| grouped(&rest.to_string()));
-    Step::new("not included", grouped(quantity), format!(" − {}", grouped(part)), rest)
+    Step::new("beyond it", grouped(quantity), format!(" − {}", grouped(part)), rest)
 }
 
 /// The operations of a basis, innermost first.
@@ -98,7 +112,8 @@ impl Walk {
                 let (of, by) = (self.visit(inner("of")), self.visit(inner("by")));
                 let value = of.value.zip(by.value).and_then(|(of, by)| of.checked_div(by).ok());
                 let sign = if by.name == "per" { " per " } else { " ÷ " };
-                self.divided(inner("of"), of, (&by.name, format!("{sign}{}", by.text)), value)
+                let is_product = inner("of").get("op").and_then(Value::as_str) == Some("multiply");
+                self.joined(is_product, label(&by.name), of, (format!("{sign}{}", by.text), value))
             }
             "subtract" => {
                 let (from, take) = (self.visit(inner("from")), self.visit(inner("take")));
@@ -108,22 +123,28 @@ impl Walk {
             "ceil" => {
                 let of = self.visit(inner("of"));
                 let value = of.value.map(Rational::ceil);
-                self.step("rounded up", of, " rounded up".to_owned(), value)
+                let is_quotient = inner("of").get("op").and_then(Value::as_str) == Some("divide");
+                self.joined(is_quotient, "packages", of, (", rounded up".to_owned(), value))
             }
             "at_least" | "at_most" => self.bound(node, op),
             _ => Operand { value: None, text: "?".to_owned(), name: String::new() },
         }
     }
 
-    /// A product and the division after it are one line: `10,000,000 × 3.00 per 1,000,000`.
-    fn divided(&mut self, product: &Value, of: Operand, by: (&str, String), value: Option<Rational>) -> Operand {
-        let is_product = product.get("op").and_then(Value::as_str) == Some("multiply");
-        match self.steps.pop_if(|_| is_product) {
+    /// A step that goes on with the line of the step before it, where `joins`.
+    fn joined(
+        &mut self,
+        joins: bool,
+        label: &str,
+        of: Operand,
+        (right, value): (String, Option<Rational>),
+    ) -> Operand {
+        match self.steps.pop_if(|_| joins) {
             Some(step) => {
                 let left = Operand { text: step.left, ..of };
-                self.step(label(by.0), left, format!("{}{}", step.right, by.1), value)
+                self.step(label, left, format!("{}{right}", step.right), value)
             }
-            None => self.step(label(by.0), of, by.1, value),
+            None => self.step(label, of, right, value),
         }
     }
 
@@ -170,7 +191,8 @@ impl Walk {
 
     fn step(&mut self, label: &str, left: Operand, right: String, value: Option<Rational>) -> Operand {
         let text = value.map_or_else(|| "?".to_owned(), |value| grouped(&value.to_string()));
-        self.steps.push(Step::new(label, left.text, right, text.clone()));
+        let shown = value.map_or_else(|| "?".to_owned(), |value| with_decimal(&value.to_string(), 0));
+        self.steps.push(Step::new(label, left.text, right, shown));
         Operand { value, text, name: String::new() }
     }
 }
@@ -178,7 +200,7 @@ impl Walk {
 /// What a step is called, by what its last operand is.
 fn label(operand: &str) -> &str {
     match operand {
-        "included" => "not included",
+        "included" => "beyond it",
         "per" | "unit price" => "price",
         "package size" => "packages",
         "package price" => "price",

@@ -38,6 +38,9 @@ pub(crate) fn sublines(
 ) -> Result<Vec<SubLine>, BillingError> {
     let wrong = |error: NumberError| BillingError::Number { key: spec.key.clone(), error };
     let parts = parts(spec, quantity, basis).map_err(wrong)?;
+    if parts.is_empty() {
+        return Ok(parts);
+    }
     let exact: Vec<Rational> = parts.iter().map(|part| part.exact).collect();
     let shares = split(amount, &exact)
         .map_err(|message| BillingError::Split { key: spec.key.clone(), message })?;

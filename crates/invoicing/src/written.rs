@@ -1,5 +1,7 @@
 //! Numbers as people write them.
 
+use money::{Rational, Rounding};
+
 /// Digits in groups of three: `22361870` as `22,361,870`; decimals and fractions stay.
 pub(crate) fn grouped(number: &str) -> String {
     if let Some((over, under)) = number.split_once('/') {
@@ -30,6 +32,20 @@ pub(crate) fn money_text(number: &str, decimals: usize) -> String {
     let has = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let point = if has == 0 && decimals > 0 { "." } else { "" };
     format!("{}{point}{}", grouped(number), "0".repeat(decimals.saturating_sub(has)))
+}
+
+/// [`money_text`], and what a fraction comes to: `441/775 ≈ 0.569032`.
+pub(crate) fn with_decimal(number: &str, decimals: usize) -> String {
+    let exact = money_text(number, decimals);
+    let places = u32::try_from(decimals.saturating_add(4)).ok();
+    let rounded = places.zip(Rational::parse(number).ok()).and_then(|(places, number)| {
+        let rounded = money::round_decimals(number, places, Rounding::HalfEven).ok()?;
+        (rounded != number).then_some(rounded)
+    });
+    match rounded.filter(|_| number.contains('/')) {
+        Some(rounded) => format!("{exact} ≈ {}", grouped(&rounded.to_string())),
+        None => exact,
+    }
 }
 
 /// `1 event`, `2,000 events`.
@@ -64,6 +80,8 @@ mod tests {
         ] {
             assert_eq!(money_text(number, decimals), expect);
         }
+        assert_eq!(with_decimal("441/775", 2), "441/775 ≈ 0.569032");
+        assert_eq!(with_decimal("0.12345678", 2), "0.12345678");
         assert_eq!(count("1", "event"), "1 event");
         assert_eq!(count("2000", "event"), "2,000 events");
     }

@@ -110,7 +110,7 @@ impl CivilDate {
     pub fn plus_days(self, days: i64) -> Result<Self, DateError> {
         let out_of_range = || DateError::OutOfRange { text: format!("{self} + {days} days") };
         // The whole time line has fewer days than this; the span itself must not overflow.
-        if days.abs() > 1_000_000 {
+        if days.unsigned_abs() > 1_000_000 {
             return Err(out_of_range());
         }
         let found = self.0.checked_add(days.days()).map_err(|_| out_of_range())?;

@@ -23,11 +23,11 @@ pub const PROPERTIES_BYTES_MAX: usize = 64 * 1024;
 /// `field_too_long`, `missing_time`, `time_unparseable`, `not_an_object`, `too_deep`, `duplicate_key`,
 /// `json_syntax`, `quantity_out_of_range` (a number with an exponent of over 15 digits).
 pub fn check_form(draft: Draft) -> Result<Event, Rejection> {
-    let id = check_name(draft.id, "id", Code::MissingId)?;
-    let source = check_name(draft.source, "source", Code::MissingSource)?;
-    let event_type = check_name(draft.event_type, "type", Code::MissingType)?;
-    let account = check_name(draft.account, "account", Code::MissingAccount)?;
-    let written = present(draft.occurred_at, "time", Code::MissingTime)?;
+    let id = check_name(draft.id, "an id", Code::MissingId)?;
+    let source = check_name(draft.source, "a source", Code::MissingSource)?;
+    let event_type = check_name(draft.event_type, "a type", Code::MissingType)?;
+    let account = check_name(draft.account, "an account", Code::MissingAccount)?;
+    let written = present(draft.occurred_at, "a time", Code::MissingTime)?;
     let occurred_at = draft
         .time_format
         .read(&written)
@@ -38,9 +38,9 @@ pub fn check_form(draft: Draft) -> Result<Event, Rejection> {
 
 fn present(field: Option<String>, name: &str, missing: Code) -> Result<String, Rejection> {
     match field {
-        None => Err(Rejection::new(missing, format!("expected a field for the {name}, found none"))),
+        None => Err(Rejection::new(missing, format!("expected {name}, found none"))),
         Some(text) if text.is_empty() => {
-            Err(Rejection::new(missing, format!("expected a {name} of at least one character, found ``")))
+            Err(Rejection::new(missing, format!("expected {name} of at least one character, found ``")))
         }
         Some(text) => Ok(text),
     }
@@ -52,7 +52,7 @@ fn check_name(field: Option<String>, name: &str, missing: Code) -> Result<String
         return Ok(text);
     }
     let (length, head) = (text.len(), excerpt(&text));
-    let message = format!("expected a {name} of at most {NAME_BYTES_MAX} bytes, found {length} in `{head}`");
+    let message = format!("expected {name} of at most {NAME_BYTES_MAX} bytes, found {length}: `{head}`");
     Err(Rejection::new(Code::FieldTooLong, message))
 }
 

@@ -74,9 +74,6 @@ impl Fraction {
         self.minus(other).over.is_negative()
     }
 
-    fn is_zero(&self) -> bool {
-        self.over.is_zero()
-    }
 }
 
 impl std::fmt::Display for Fraction {
@@ -132,13 +129,14 @@ fn differ<T>(place: &str, expected: impl ToString, found: impl ToString) -> Chec
 /// Evaluates an explanation and checks everything it says about itself.
 ///
 /// **Errors**: the first [`Difference`], in the order basis, exact amount, rounded amount, residue,
-/// tiers, usage cells.
+/// tiers, allowance, usage cells.
 pub fn evaluate(explanation: &Value) -> Checked<Evaluation> {
     let usage = explanation.get("usage");
     let quantity = usage.map(|usage| number(usage, "usage", "quantity")).transpose()?;
     let exact = basis(field(explanation, "", "basis")?, "basis", quantity.as_ref())?;
     let evaluation = rounded(explanation, exact)?;
     tiers(explanation, &evaluation)?;
+    allowance(explanation)?;
     if let Some(usage) = usage {
         cells(usage)?;
     }
@@ -332,6 +330,25 @@ fn smallest_unit(explanation: &Value) -> Checked<Fraction> {
     let decimals = count(field(explanation, "", "rounding")?, "rounding", "decimals")?;
     let power = BigInt::from(10).pow(u32::try_from(decimals).unwrap_or(u32::MAX));
     Ok(Fraction { over: BigInt::one(), under: power })
+}
+
+/// The allowance of a part is its share of the whole one, by day.
+fn allowance(explanation: &Value) -> Checked<()> {
+    let Some(allowance) = explanation.get("allowance") else { return Ok(()) };
+    let whole = number(allowance, "allowance", "whole")?;
+    let part = number(allowance, "allowance", "part")?;
+    let share = match explanation.get("proration") {
+        Some(days) => {
+            let of = |name| Ok(Fraction::whole(BigInt::from(count(days, "proration", name)?)));
+            match of("days")?.over(&of("of")?) {
+                Some(share) => share,
+                None => return differ("proration.of", "at least one day", "0"),
+            }
+        }
+        None => Fraction::whole(BigInt::one()),
+    };
+    let expected = whole.times(&share);
+    if part == expected { Ok(()) } else { differ("allowance.part", expected, part) }
 }
 
 /// Cells are a partition of the usage: in order, inside the window, and together the whole.

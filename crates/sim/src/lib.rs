@@ -16,10 +16,12 @@
 //! None of its own.
 //!
 //! # Entry points
-//! [`oracle_price`], [`oracle_number`], [`spec_table::tables`].
+//! [`oracle_price`], [`oracle_number`], [`evaluator::evaluate`], [`spec_table::tables`].
 #![forbid(unsafe_code)]
 
+pub mod evaluator;
 pub mod oracle_number;
 pub mod oracle_price;
 pub mod oracle_random;
 pub mod spec_table;
+pub mod faulty_disk;

@@ -47,10 +47,9 @@ pub struct OracleTerm {
 
 /// The exact charge of a period's net quantity.
 pub fn charge(quantity: &Fraction, term: &OracleTerm) -> Fraction {
-    if quantity.is_negative() && term.allow_negative {
-        if let OraclePrice::Unit(rate, per) = &term.price {
-            return &(quantity * rate) / per;
-        }
+    if let (OraclePrice::Unit(rate, per), true) = (&term.price, term.allow_negative && quantity.is_negative())
+    {
+        return &(quantity * rate) / per;
     }
     let gross = quantity.clone().not_below_zero();
     let paid = (&gross - &term.included).not_below_zero();

@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,7 +26,7 @@ impl Random {
     /// # Panics
     /// Where `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.draw() % end
     }
 
     /// A number from 0 to below `end`, wider.
@@ -34,7 +34,7 @@ impl Random {
     /// # Panics
     /// Where `end` is 0.
     pub fn below_wide(&mut self, end: u128) -> u128 {
-        let wide = (u128::from(self.next()) << 64) | u128::from(self.next());
+        let wide = (u128::from(self.draw()) << 64) | u128::from(self.draw());
         wide % end
     }
 

@@ -33,22 +33,37 @@ pub struct StoreError {
     pub message: String,
     /// What to try.
     pub hint: String,
+    /// Where, for bytes that are not what was written.
+    pub at: Option<Place>,
+}
+
+/// A place in the store's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name.
+    pub file: String,
+    /// Where in it, such as `sector 7`.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
 }
 
 impl StoreError {
     /// An error with its parts.
     pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), hint: hint.into() }
+        Self { kind, code, message: message.into(), hint: hint.into(), at: None }
     }
 
     /// Bytes that are not what was written, with file and place.
     pub fn corrupt(file: &str, place: impl fmt::Display, what: impl fmt::Display) -> Self {
-        Self::new(
+        let error = Self::new(
             ErrorKind::Corrupt,
             "corrupt",
             format!("{what} in `{file}` at {place}"),
             "run `counterfoil verify`, then restore that file from a backup",
-        )
+        );
+        let at = Place { file: file.to_owned(), place: place.to_string(), what: what.to_string() };
+        Self { at: Some(at), ..error }
     }
 
     /// An input/output error, with what was being done.

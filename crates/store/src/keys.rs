@@ -66,7 +66,8 @@ impl KeyFile {
         let keys = keys.unwrap_or_else(|| {
             let (identity, digest, shard) = (draw(), draw(), draw());
             let mut personal = [0; 32];
-            random(&mut personal);
+            personal[..16].copy_from_slice(&draw());
+            personal[16..].copy_from_slice(&draw());
             Keys { identity, digest, personal, shard }
         });
         Self { store_id, log_id, journal_id, created_at: now, generation: 1, keys }
@@ -138,6 +139,16 @@ pub(crate) fn newer(name: &str, format: u32) -> StoreError {
         "folder_newer",
         format!("`{name}` has format `{format}`, this build reads up to `{FOLDER_FORMAT}`"),
         "use the version of counterfoil that wrote this folder, or a later one",
+    )
+}
+
+/// The error for logs whose secrets are not there.
+pub(crate) fn keys_missing(found: &str) -> StoreError {
+    StoreError::new(
+        ErrorKind::Corrupt,
+        "keys_missing",
+        format!("`{found}` is there, but the file `keys` is not"),
+        "restore `keys` from a backup, or choose an empty folder with --data",
     )
 }
 

@@ -74,7 +74,11 @@ fn print(global: &Global, plan: &Plan, dry_run: bool) -> Result<(), Failure> {
                 change.document.kind.clone(),
                 change.document.name.clone(),
                 format!("v{}", change.version),
-                if change.effective_at.0 == 0 { "always".to_owned() } else { change.effective_at.to_string() },
+                if change.effective_at.0 == 0 {
+                    "always".to_owned()
+                } else {
+                    change.effective_at.to_string()
+                },
                 what,
             ]
         })
@@ -84,6 +88,10 @@ fn print(global: &Global, plan: &Plan, dry_run: bool) -> Result<(), Failure> {
         text.push_str(&table(&["action", "kind", "name", "version", "holds from", "fields"], &[], &rows));
     }
     let verb = if dry_run { "would change" } else { "changed" };
-    text.push_str(&format!("{} documents: {} {verb}, {unchanged} unchanged\n", plan.changes.len(), rows.len()));
+    text.push_str(&format!(
+        "{} documents: {} {verb}, {unchanged} unchanged\n",
+        plan.changes.len(),
+        rows.len()
+    ));
     output::data(&text)
 }

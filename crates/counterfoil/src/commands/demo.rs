@@ -21,12 +21,23 @@ const SHOWN: usize = 8;
 
 pub fn run(global: &Global, args: &WorldArgs) -> Result<Outcome, Failure> {
     let folder = fresh_folder(global)?;
-    note(&format!("demo: {} records, seed {}, in {}", grouped(&args.events.to_string()), args.seed, folder.display()));
+    note(&format!(
+        "demo: {} records, seed {}, in {}",
+        grouped(&args.events.to_string()),
+        args.seed,
+        folder.display()
+    ));
     let clock = Arc::new(FixedClock::at(metering::Instant(0)));
     let world = Arc::new(Mutex::new(World::new(args.events, args.seed, Some(Arc::clone(&clock)))));
     let mut engine = context::open_at(&folder, Arc::clone(&clock) as Arc<dyn engine::Clock>, global)?;
     configure(&mut engine, global)?;
-    let month = ingest(&mut engine, global, "month", Box::new(MonthStream::new(Arc::clone(&world))), Some(args.events))?;
+    let month = ingest(
+        &mut engine,
+        global,
+        "month",
+        Box::new(MonthStream::new(Arc::clone(&world))),
+        Some(args.events),
+    )?;
     let (sent, (after_end, after_count), (late, late_count)) = {
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
         (world.sent(), world.take_after_end(), world.take_late())
@@ -68,7 +79,9 @@ fn fresh_folder(global: &Global) -> Result<PathBuf, Failure> {
         .map(|n| if n == 1 { "counterfoil-demo".to_owned() } else { format!("counterfoil-demo-{n}") })
         .map(PathBuf::from)
         .find(|folder| !folder.exists());
-    free.ok_or_else(|| Failure::could_not("folder_taken", "a thousand demo folders are here", "delete some of them"))
+    free.ok_or_else(|| {
+        Failure::could_not("folder_taken", "a thousand demo folders are here", "delete some of them")
+    })
 }
 
 fn configure(engine: &mut Engine, global: &Global) -> Result<(), Failure> {
@@ -101,7 +114,13 @@ fn ingest(
 }
 
 /// Lays the engine's counts beside what the world knows it sent.
-fn check(engine: &Engine, reports: &[FeedReport; 3], sent: Sent, after: u64, late: u64) -> Result<(), Failure> {
+fn check(
+    engine: &Engine,
+    reports: &[FeedReport; 3],
+    sent: Sent,
+    after: u64,
+    late: u64,
+) -> Result<(), Failure> {
     let mut wrong = engine.check_sums()?;
     let expected = [
         ("month", "accepted", sent.fresh),
@@ -115,7 +134,9 @@ fn check(engine: &Engine, reports: &[FeedReport; 3], sent: Sent, after: u64, lat
         let counted: u64 =
             reports.iter().filter(|report| report.feed == feed).map(|report| report.records(fate)).sum();
         if counted != count {
-            wrong.push(format!("the world sent {count} records to be {fate} in `{feed}`, counted were {counted}"));
+            wrong.push(format!(
+                "the world sent {count} records to be {fate} in `{feed}`, counted were {counted}"
+            ));
         }
     }
     match wrong.first() {
@@ -129,7 +150,8 @@ fn explain_one(engine: &Engine, invoices: &[StoredInvoice]) -> Result<Option<Val
     let Some(invoice) = invoices.iter().max_by_key(|invoice| minor(&invoice.total)) else { return Ok(None) };
     let lines = invoice.body.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or(&[]);
     let tiers = |line: &Value| line.get("tiers").and_then(Value::as_array).map_or(0, Vec::len);
-    let best = lines.iter().max_by_key(|line| tiers(line)).and_then(|line| line.get("line")).and_then(Value::as_u64);
+    let best =
+        lines.iter().max_by_key(|line| tiers(line)).and_then(|line| line.get("line")).and_then(Value::as_u64);
     match best.and_then(|line| u32::try_from(line).ok()) {
         Some(line) => Ok(Some(engine.explain(&invoice.invoice, line)?)),
         None => Ok(None),
@@ -206,7 +228,11 @@ impl Seen {
         if ranked.len() > SHOWN {
             let rest: i128 = ranked.iter().skip(SHOWN).map(|invoice| minor(&invoice.total)).sum();
             let count = ranked.len() - SHOWN;
-            rows.push(vec![format!("{count} more"), String::new(), grouped(&format!("{}.{:02}", rest / 100, rest % 100))]);
+            rows.push(vec![
+                format!("{count} more"),
+                String::new(),
+                grouped(&format!("{}.{:02}", rest / 100, rest % 100)),
+            ]);
         }
         rows.push(vec!["all".to_owned(), String::new(), grouped(&self.total())]);
         table(&["account", "invoice", "USD"], &[2], &rows)
@@ -214,7 +240,8 @@ impl Seen {
 
     fn next(&self) -> String {
         let folder = self.folder.display();
-        let first = self.invoices.first().and_then(|invoice| invoice.number.clone()).unwrap_or_else(String::new);
+        let first =
+            self.invoices.first().and_then(|invoice| invoice.number.clone()).unwrap_or_else(String::new);
         format!(
             "\nTry next\n\n  \
              counterfoil --data {folder} invoice show {first}\n  \

@@ -27,7 +27,12 @@ pub fn run(global: &Global, args: &GenArgs) -> Result<Outcome, Failure> {
             "month": counts.0.to_string(), "after_end": counts.1.to_string(), "late": counts.2.to_string(),
         }))?,
         Format::Text => {
-            for (file, count) in files.iter().zip(["".to_owned(), counts.0.to_string(), counts.1.to_string(), counts.2.to_string()]) {
+            for (file, count) in files.iter().zip([
+                "".to_owned(),
+                counts.0.to_string(),
+                counts.1.to_string(),
+                counts.2.to_string(),
+            ]) {
                 output::data(&format!("{}  {count}\n", args.out.join(file).display()))?;
             }
         }

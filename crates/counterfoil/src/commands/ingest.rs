@@ -12,11 +12,17 @@ use crate::context;
 use crate::output::{self, Failure, Outcome, grouped, table};
 
 pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
-    let mapping = args.mapping.as_deref().map(read_mapping).transpose().map_err(|problems| {
-        crate::commands::apply::refused(&problems)
-    })?;
-    let inputs: Vec<(String, Box<dyn BufRead + Send>)> =
-        args.files.iter().map(|path| Ok((base_name(path, args)?, open(path)?))).collect::<Result<_, Failure>>()?;
+    let mapping = args
+        .mapping
+        .as_deref()
+        .map(read_mapping)
+        .transpose()
+        .map_err(|problems| crate::commands::apply::refused(&problems))?;
+    let inputs: Vec<(String, Box<dyn BufRead + Send>)> = args
+        .files
+        .iter()
+        .map(|path| Ok((base_name(path, args)?, open(path)?)))
+        .collect::<Result<_, Failure>>()?;
     let mut engine = context::open(global)?;
     let caller = context::caller(global);
     let mut reports = Vec::new();
@@ -34,8 +40,8 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         };
         let bar = output::progress(None, &feed.name);
         let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
-        let report =
-            engine.ingest(&caller, &decoder, &feed, input, options, &mut |received| bar.set_position(received))?;
+        let report = engine
+            .ingest(&caller, &decoder, &feed, input, options, &mut |received| bar.set_position(received))?;
         bar.finish_and_clear();
         reports.push(report);
     }
@@ -47,7 +53,10 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
     print(global, &reports)?;
     for report in reports.iter().filter(|report| report.broken.is_some()) {
         let why = report.broken.as_deref().unwrap_or("");
-        output::note(&format!("problem: `{}` breaks off after {} records: {why}", report.feed, report.received));
+        output::note(&format!(
+            "problem: `{}` breaks off after {} records: {why}",
+            report.feed, report.received
+        ));
     }
     let problems = reports.iter().any(FeedReport::has_problems);
     if problems {
@@ -61,7 +70,11 @@ fn base_name(path: &Path, args: &IngestArgs) -> Result<String, Failure> {
         return Ok(args.feed.clone().unwrap_or_else(|| "stdin".to_owned()));
     }
     path.file_name().and_then(|name| name.to_str()).map(str::to_owned).ok_or_else(|| {
-        Failure::usage("bad_file_name", format!("`{}` has no readable base name", path.display()), "rename the file")
+        Failure::usage(
+            "bad_file_name",
+            format!("`{}` has no readable base name", path.display()),
+            "rename the file",
+        )
     })
 }
 

@@ -58,7 +58,11 @@ fn print_run(global: &Global, engine: &Engine, report: &engine::RunReport) -> Re
         print_list(global, &invoices)?;
         note(&format!(
             "{}: sealed at position {}, {} drafted, {} issued, {} there before",
-            report.period, report.cut.position, report.drafted, report.issued.len(), report.present
+            report.period,
+            report.cut.position,
+            report.drafted,
+            report.issued.len(),
+            report.present
         ));
     }
     Ok(Outcome::of(!report.problems.is_empty()))
@@ -105,7 +109,9 @@ fn show(global: &Global, engine: &Engine, id: &str, body: bool, envelope: bool) 
         return output::data(&invoice.envelope.to_string());
     }
     if global.format == Format::Json {
-        return output::json_data(&json!({ "body": invoice.body, "envelope": invoice.envelope, "status": invoice.status }));
+        return output::json_data(
+            &json!({ "body": invoice.body, "envelope": invoice.envelope, "status": invoice.status }),
+        );
     }
     output::data(&invoice_text(&invoice))
 }
@@ -146,6 +152,9 @@ fn invoice_text(invoice: &StoredInvoice) -> String {
         .collect();
     text.push_str(&table(&["line", "item", "from", "quantity", "unit", "amount"], &[0, 3, 5], &rows));
     text.push_str(&format!("\ntotal {} {}\n", grouped(&invoice.total), invoice.currency));
-    text.push_str(&format!("why: counterfoil explain {} LINE\n", invoice.number.as_deref().unwrap_or(&invoice.invoice)));
+    text.push_str(&format!(
+        "why: counterfoil explain {} LINE\n",
+        invoice.number.as_deref().unwrap_or(&invoice.invoice)
+    ));
     text
 }

@@ -31,7 +31,9 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
                     )
                 })?),
                 (None, []) => Repair::None,
-                (None, members) => Repair::Set(members.iter().map(|text| member(text)).collect::<Result<_, _>>()?),
+                (None, members) => {
+                    Repair::Set(members.iter().map(|text| member(text)).collect::<Result<_, _>>()?)
+                }
             };
             replay(global, positions, code.as_deref(), &repair)
         }
@@ -40,7 +42,11 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
 
 fn member(text: &str) -> Result<(String, Value), Failure> {
     let (path, value) = text.split_once('=').ok_or_else(|| {
-        Failure::usage("bad_repair", format!("expected PATH=VALUE, found `{text}`"), "write --set data.quantity=3")
+        Failure::usage(
+            "bad_repair",
+            format!("expected PATH=VALUE, found `{text}`"),
+            "write --set data.quantity=3",
+        )
     })?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((path.to_owned(), value))
@@ -132,12 +138,16 @@ fn replay(
     if global.format == Format::Json {
         let rows: Vec<Value> = rows
             .iter()
-            .map(|(position, fate, message)| json!({ "position": position, "fate": fate, "message": message }))
+            .map(
+                |(position, fate, message)| json!({ "position": position, "fate": fate, "message": message }),
+            )
             .collect();
         output::json_data(&Value::Array(rows))?;
     } else {
-        let cells: Vec<Vec<String>> =
-            rows.into_iter().map(|(position, fate, message)| vec![position.to_string(), fate, message]).collect();
+        let cells: Vec<Vec<String>> = rows
+            .into_iter()
+            .map(|(position, fate, message)| vec![position.to_string(), fate, message])
+            .collect();
         output::data(&table(&["position", "fate", "message"], &[0], &cells))?;
     }
     Ok(Outcome::of(refused))

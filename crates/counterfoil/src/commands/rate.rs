@@ -19,8 +19,9 @@ pub fn run(global: &Global, args: &RateArgs) -> Result<Outcome, Failure> {
     let mode = Rounding::parse(&args.rounding).map_err(|error| {
         Failure::usage("bad_rounding", error.to_string(), "half_away_from_zero, half_even, up or down")
     })?;
-    let included = Quantity::parse(&args.included)
-        .map_err(|error| Failure::usage("bad_quantity", error.to_string(), "write a decimal such as 1000 or 0.5"))?;
+    let included = Quantity::parse(&args.included).map_err(|error| {
+        Failure::usage("bad_quantity", error.to_string(), "write a decimal such as 1000 or 0.5")
+    })?;
     let term = PriceTerm {
         price: price.currencies[&currency].clone(),
         included: included.to_rational(),
@@ -111,15 +112,25 @@ fn currency(args: &RateArgs, price: &NamedPrice) -> Result<Currency, Failure> {
     let known: Vec<&str> = price.currencies.keys().map(|currency| currency.code()).collect();
     let hint = format!("the price is stated in {}", known.join(", "));
     match &args.currency {
-        None if price.currencies.len() == 1 => Ok(*price.currencies.keys().next().unwrap_or_else(|| unreachable!())),
-        None => Err(Failure::usage("currency_missing", "the price has several currencies", format!("{hint}; name one with --currency"))),
+        None if price.currencies.len() == 1 => {
+            Ok(*price.currencies.keys().next().unwrap_or_else(|| unreachable!()))
+        }
+        None => Err(Failure::usage(
+            "currency_missing",
+            "the price has several currencies",
+            format!("{hint}; name one with --currency"),
+        )),
         Some(code) => {
             let currency = Currency::parse(code)
                 .map_err(|error| Failure::usage("unknown_currency", error.to_string(), &hint))?;
             if price.currencies.contains_key(&currency) {
                 Ok(currency)
             } else {
-                Err(Failure::usage("price_currency_missing", format!("the price has no currency `{code}`"), hint))
+                Err(Failure::usage(
+                    "price_currency_missing",
+                    format!("the price has no currency `{code}`"),
+                    hint,
+                ))
             }
         }
     }

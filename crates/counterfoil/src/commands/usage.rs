@@ -99,35 +99,41 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
         rows.extend(groups.into_iter().map(|(group, totals)| (meter, group, totals)));
     }
     if global.format == Format::Json {
-        let meters: Vec<Value> = rows.iter().map(|(meter, group, totals)| {
-            let mut row = json!({
-                "meter": meter,
-                "count": totals.records.to_string(),
-                "sum": totals.quantity.to_string(),
-                "unmeasured": totals.unmeasured.to_string(),
-                "digest": totals.digest.to_string(),
-            });
-            if let Some(row) = row.as_object_mut() {
-                for (name, value) in args.by.iter().zip(group) {
-                    row.insert(name.clone(), json!(value));
+        let meters: Vec<Value> = rows
+            .iter()
+            .map(|(meter, group, totals)| {
+                let mut row = json!({
+                    "meter": meter,
+                    "count": totals.records.to_string(),
+                    "sum": totals.quantity.to_string(),
+                    "unmeasured": totals.unmeasured.to_string(),
+                    "digest": totals.digest.to_string(),
+                });
+                if let Some(row) = row.as_object_mut() {
+                    for (name, value) in args.by.iter().zip(group) {
+                        row.insert(name.clone(), json!(value));
+                    }
                 }
-            }
-            row
-        }).collect();
+                row
+            })
+            .collect();
         return output::json_data(&json!({ "meters": meters }));
     }
     let mut head: Vec<&str> = vec!["meter"];
     head.extend(args.by.iter().map(String::as_str));
     let right = [head.len(), head.len() + 1];
     head.extend(["events", "sum", "digest"]);
-    let cells: Vec<Vec<String>> = rows.iter().map(|(meter, group, totals)| {
-        let mut row = vec![(*meter).to_owned()];
-        row.extend(group.iter().map(|value| value.clone().unwrap_or_else(|| "(absent)".to_owned())));
-        row.push(grouped(&totals.records.to_string()));
-        row.push(grouped(&totals.quantity.to_string()));
-        row.push(totals.digest.to_string());
-        row
-    }).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(meter, group, totals)| {
+            let mut row = vec![(*meter).to_owned()];
+            row.extend(group.iter().map(|value| value.clone().unwrap_or_else(|| "(absent)".to_owned())));
+            row.push(grouped(&totals.records.to_string()));
+            row.push(grouped(&totals.quantity.to_string()));
+            row.push(totals.digest.to_string());
+            row
+        })
+        .collect();
     output::data(&table(&head, &right, &cells))
 }
 
@@ -139,19 +145,22 @@ fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
             let digest = engine.digest_of(event);
             let value = listed.value.map(|value| value.to_string());
             let line = match global.format {
-                Format::Json => format!("{}\n", json!({
-                    "position": listed.position,
-                    "received_at": listed.received_at.to_string(),
-                    "occurred_at": event.occurred_at.to_string(),
-                    "source": event.source,
-                    "id": event.id,
-                    "type": event.event_type,
-                    "account": event.account,
-                    "value": value,
-                    "digest": digest.to_string(),
-                    "properties": serde_json::from_str::<Value>(&event.properties.to_canonical_json())
-                        .map_err(|error| Failure::could_not("stored_document_unreadable", error.to_string(), "run `counterfoil verify`"))?,
-                })),
+                Format::Json => format!(
+                    "{}\n",
+                    json!({
+                        "position": listed.position,
+                        "received_at": listed.received_at.to_string(),
+                        "occurred_at": event.occurred_at.to_string(),
+                        "source": event.source,
+                        "id": event.id,
+                        "type": event.event_type,
+                        "account": event.account,
+                        "value": value,
+                        "digest": digest.to_string(),
+                        "properties": serde_json::from_str::<Value>(&event.properties.to_canonical_json())
+                            .map_err(|error| Failure::could_not("stored_document_unreadable", error.to_string(), "run `counterfoil verify`"))?,
+                    })
+                ),
                 Format::Text => format!(
                     "{}  {}  {}  {}  {}  {}\n",
                     event.occurred_at,
@@ -171,20 +180,30 @@ fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
 fn fates(global: &Global, engine: &Engine) -> Result<(), Failure> {
     let rows = engine.tables().fates().map_err(Failure::from_store)?;
     if global.format == Format::Json {
-        let rows: Vec<Value> = rows.iter().map(|row| json!({
-            "feed": row.feed, "source": row.source, "fate": row.fate, "code": row.code,
-            "records": row.records.to_string(), "units": row.units,
-        })).collect();
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "feed": row.feed, "source": row.source, "fate": row.fate, "code": row.code,
+                    "records": row.records.to_string(), "units": row.units,
+                })
+            })
+            .collect();
         return output::json_data(&json!({ "received": engine.end().to_string(), "fates": rows }));
     }
-    let cells: Vec<Vec<String>> = rows.iter().map(|row| vec![
-        row.feed.clone(),
-        row.source.clone().unwrap_or_else(|| "(unknown)".to_owned()),
-        row.fate.clone(),
-        row.code.clone().unwrap_or_else(String::new),
-        grouped(&row.records.to_string()),
-        grouped(&row.units),
-    ]).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.feed.clone(),
+                row.source.clone().unwrap_or_else(|| "(unknown)".to_owned()),
+                row.fate.clone(),
+                row.code.clone().unwrap_or_else(String::new),
+                grouped(&row.records.to_string()),
+                grouped(&row.units),
+            ]
+        })
+        .collect();
     output::data(&table(&["feed", "source", "fate", "code", "records", "units"], &[4, 5], &cells))
 }
 
@@ -192,19 +211,34 @@ fn late(global: &Global, engine: &Engine) -> Result<(), Failure> {
     let late = engine.late()?;
     let rows: Vec<(&String, &String, &String, &Totals)> = late
         .iter()
-        .flat_map(|late| late.by_account.iter().map(|((account, kind), totals)| (&late.period, account, kind, totals)))
+        .flat_map(|late| {
+            late.by_account.iter().map(|((account, kind), totals)| (&late.period, account, kind, totals))
+        })
         .collect();
     if global.format == Format::Json {
-        let rows: Vec<Value> = rows.iter().map(|(period, account, kind, totals)| json!({
-            "period": period, "account": account, "type": kind,
-            "records": totals.records.to_string(), "units": totals.quantity.to_string(),
-            "digest": totals.digest.to_string(),
-        })).collect();
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|(period, account, kind, totals)| {
+                json!({
+                    "period": period, "account": account, "type": kind,
+                    "records": totals.records.to_string(), "units": totals.quantity.to_string(),
+                    "digest": totals.digest.to_string(),
+                })
+            })
+            .collect();
         return output::json_data(&json!({ "late": rows }));
     }
-    let cells: Vec<Vec<String>> = rows.iter().map(|(period, account, kind, totals)| vec![
-        (*period).clone(), (*account).clone(), (*kind).clone(),
-        grouped(&totals.records.to_string()), grouped(&totals.quantity.to_string()),
-    ]).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(period, account, kind, totals)| {
+            vec![
+                (*period).clone(),
+                (*account).clone(),
+                (*kind).clone(),
+                grouped(&totals.records.to_string()),
+                grouped(&totals.quantity.to_string()),
+            ]
+        })
+        .collect();
     output::data(&table(&["period", "account", "type", "events", "units"], &[3, 4], &cells))
 }

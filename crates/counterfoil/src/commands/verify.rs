@@ -51,7 +51,9 @@ pub fn run(global: &Global, args: &VerifyArgs) -> Result<Outcome, Failure> {
         output::data(&text)?;
     }
     if !verified.findings.is_empty() {
-        note("hint: stop writing to this folder and restore the named file from a backup; journal, log and keys are the truth, everything else can be deleted and is made again");
+        note(
+            "hint: stop writing to this folder and restore the named file from a backup; journal, log and keys are the truth, everything else can be deleted and is made again",
+        );
     }
     Ok(Outcome::of(!verified.findings.is_empty()))
 }

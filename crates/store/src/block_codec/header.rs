@@ -191,7 +191,7 @@ impl WireCounter {
         let code = match &self.code {
             None => None,
             Some(code) => {
-                Some(Code::parse(code).ok_or_else(|| format!("a counter of the unknown code `{code}`"))?)
+                Some(Code::parse(code).map_err(|_| format!("a counter of the unknown code `{code}`"))?)
             }
         };
         let units = Sum::parse(&self.units)

@@ -39,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Kept>, BadCoding> {
     for _ in 0..count {
         out.push(Kept {
             index: indices.next(&mut reader)?,
-            code: Code::parse(reader.text()?).ok_or(BadCoding("an unknown code"))?,
+            code: Code::parse(reader.text()?).map_err(|_| BadCoding("an unknown code"))?,
             message: reader.text()?.to_owned(),
             feed: reader.text()?.to_owned(),
             line: reader.u64()?,

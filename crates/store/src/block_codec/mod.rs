@@ -19,14 +19,14 @@ use crate::segment::{Link, LogKind};
 use dictionary::{Dictionary, Strings};
 pub use header::{BlockHeader, InputCursor, SectionFact};
 use section::SectionKind;
-pub use values::DEPTH_MAX;
+
 
 /// The event log as a log.
 pub(crate) const LOG: LogKind =
     LogKind { folder: "log", extension: "seg", record: 3, first: 0, noun: "block", link };
 
 /// The version of the canonical form behind payload hashes.
-pub(crate) const CANONICAL_FORM: u32 = 1;
+pub(crate) const CANONICAL_FORM: u32 = metering::CANONICAL_FORM_VERSION;
 
 const LENGTH_BYTES: usize = 4;
 

@@ -7,7 +7,7 @@ use crate::coding::{BadCoding, Reader, put_bytes, put_u64};
 use super::dictionary::{Dictionary, Strings};
 
 /// How deep values may be nested; the decoders of events refuse less.
-pub const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 128;
 
 const NULL: u8 = 0;
 const FALSE: u8 = 1;

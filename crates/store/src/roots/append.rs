@@ -122,7 +122,8 @@ impl Roots {
     }
 
     fn stop_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        if result.is_err() {
+        // A request that is refused was refused before anything was written.
+        if result.as_ref().is_err_and(|error| error.kind != ErrorKind::Invalid) {
             self.state = State::Failed;
         }
         result

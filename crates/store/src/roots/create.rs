@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, StoreError};
 use crate::framed;
 use crate::hash::Hash;
 use crate::journal::JOURNAL;
-use crate::keys::{KEYS, KEYS_DRAFT, KeyFile};
+use crate::keys::{KEYS, KEYS_DRAFT, KeyFile, keys_missing};
 use crate::row::{Class, RowDraft};
 use crate::survey::list;
 use crate::walk::{SegmentReader, Step};
@@ -116,20 +116,13 @@ fn clear_attempt(disk: &dyn Disk) -> Result<(), StoreError> {
                 None => false,
             };
             if !ours {
-                return Err(StoreError::new(
-                    ErrorKind::Corrupt,
-                    "keys_missing",
-                    format!("`{path}` is there, but the file `keys` is not"),
-                    "restore `keys` from a backup, or choose an empty folder with --data",
-                ));
+                return Err(keys_missing(&path));
             }
             disk.remove(&path).map_err(io(format!("remove `{path}`")))?;
         }
-        if !list(disk, kind.folder)?.is_empty() || attempt.is_some() {
-            match disk.sync_folder(kind.folder) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                other => other.map_err(io(format!("sync `{}`", kind.folder)))?,
-            }
+        match disk.sync_folder(kind.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => other.map_err(io(format!("sync `{}`", kind.folder)))?,
         }
     }
     if disk.exists(KEYS_DRAFT).map_err(io("look for a draft of `keys`".to_owned()))? {

@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::{KnownDurable, OpenOptions, Opened, ReadState, Roots, SegmentSizes, State, TornTail};
 use crate::append_log::{AppendLog, LogSetting};
-use crate::block_codec::{self, LOG};
+use crate::block_codec::LOG;
 use crate::close_record::{self, CLEAN, CloseRecord, LogEnd};
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
 use crate::id::Id;
 use crate::journal::JOURNAL;
-use crate::keys::{KEYS, KeyFile};
+use crate::keys::{KEYS, KEYS_DRAFT, KeyFile, keys_missing};
 use crate::recover::{CutOff, check_tail, recover};
 use crate::row::{Class, Reference, RowDraft};
 use crate::segment::{LogKind, Marks};
-use crate::survey::Survey;
+use crate::survey::{Survey, list};
 
 /// What is read before anything is changed.
 struct Found {
@@ -52,17 +52,17 @@ impl Roots {
             Some(record) => take_closed(&setting, &found, record)?,
             None => recover_both(&setting, &found, options.now)?,
         };
-        let (last_known_at, last_received_at) = last_block(&found.log)?;
         let mut roots = Self {
             disk: disk.clone(),
             keys: found.keys,
             journal: taken.journal,
             log: taken.log,
-            last_known_at,
-            last_received_at,
+            last_known_at: 0,
+            last_received_at: None,
             state: State::Writing,
             _lock: Some(lock),
         };
+        roots.read_last_block()?;
         let draft = opened(&roots, options.actor, clean, &taken.cuts, taken.unnamed);
         let row = roots.append_row(draft, options.now)?;
         remove_leftovers(&*disk, &taken.leftovers)?;
@@ -90,29 +90,49 @@ impl Roots {
         let setting = Settings { disk: disk.clone(), sizes: SegmentSizes::DEFAULT };
         let journal = setting.take(&found, &JOURNAL, Mode::Read)?;
         let log = setting.take(&found, &LOG, Mode::Read)?;
-        let (last_known_at, last_received_at) = last_block(&found.log)?;
         let torn = [&found.journal, &found.log]
             .into_iter()
             .map(|survey| &survey.tip)
             .filter(|tip| tip.tail.bytes > 0)
             .map(|tip| TornTail { file: tip.file.clone(), sector: tip.valid_sectors, bytes: tip.tail.bytes })
             .collect();
-        let roots = Self {
+        let mut roots = Self {
             disk,
             keys: found.keys,
             journal,
             log,
-            last_known_at,
-            last_received_at,
+            last_known_at: 0,
+            last_received_at: None,
             state: State::Reading,
             _lock: lock,
         };
+        roots.read_last_block()?;
         Ok((roots, ReadState { clean: found.clean, torn }))
+    }
+
+    /// K and the time of the last block, which the next one may not fall behind.
+    fn read_last_block(&mut self) -> Result<(), StoreError> {
+        if let Some(header) = self.headers(self.log.end().saturating_sub(1)).last() {
+            let (header, _) = header?;
+            self.last_known_at = header.known_at;
+            self.last_received_at = Some(header.received_at);
+        }
+        Ok(())
     }
 }
 
 fn check_store_there(disk: &dyn Disk) -> Result<(), StoreError> {
-    KeyFile::read(disk, KEYS).map(|_| ())
+    match KeyFile::read(disk, KEYS) {
+        Ok(_) => Ok(()),
+        // A draft of `keys` is a store that was never whole.
+        Err(error) if error.kind == ErrorKind::NotFound && !disk.exists(KEYS_DRAFT).unwrap_or(true) => {
+            match list(disk, JOURNAL.folder)?.first() {
+                Some(name) => Err(keys_missing(&format!("{}/{name}", JOURNAL.folder))),
+                None => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes the folder for this process alone.
@@ -141,7 +161,8 @@ impl Found {
         let (in_log, in_journal) = (log.tip.marks, journal.tip.marks);
         let durable = Durable {
             log: in_log.own.max(in_journal.other).max(known.position),
-            journal: in_journal.own.max(in_log.other).max(known.row.saturating_add(1)),
+            // Row 1 was durable before `keys` got its name.
+            journal: in_journal.own.max(in_log.other).max(known.row.saturating_add(1)).max(2),
         };
         let found = Self { keys, clean, journal, log, durable };
         check_tail(&JOURNAL, &found.journal, durable.journal)?;
@@ -238,6 +259,11 @@ fn take_closed(setting: &Settings, found: &Found, record: &CloseRecord) -> Resul
 
 /// The journal first: a block names a row.
 fn recover_both(setting: &Settings, found: &Found, now: Instant) -> Result<Taken, StoreError> {
+    // A crashed process may have removed the close record, or given `keys` its name, without syncing the folder.
+    setting
+        .disk
+        .sync_folder("")
+        .map_err(|error| StoreError::io("sync the store's folder", &error))?;
     let journal_end = found.journal.tip.end;
     let journal = recover(
         setting.log(&found.keys, &JOURNAL),
@@ -260,15 +286,6 @@ fn recover_both(setting: &Settings, found: &Found, now: Instant) -> Result<Taken
         journal: journal.log,
         log: log.log,
     })
-}
-
-/// K and the time of the last block; a segment that has just begun tells neither, so they are read from the one
-/// before when the log is next walked from there.
-fn last_block(log: &Survey) -> Result<(u64, Option<Instant>), StoreError> {
-    let Some(record) = &log.tip.last else { return Ok((0, None)) };
-    let (header, ..) = block_codec::split(&record.bytes)
-        .map_err(|what| StoreError::corrupt(&log.tip.file, format!("sector {}", record.sector), what))?;
-    Ok((header.known_at, Some(header.received_at)))
 }
 
 fn opened(

@@ -118,11 +118,6 @@ impl RunReader {
         self.length / framed::SECTOR_BYTES as u64
     }
 
-    /// The file's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     fn sectors(&self, sector: u64, count: u64) -> Result<Vec<u8>, StoreError> {
         let size = framed::SECTOR_BYTES as u64;
         if (sector + count) * size > self.length {
