@@ -43,7 +43,8 @@ fn the_first_problem_is_told() {
     let mut worst = draft();
     worst.properties = Value::Null;
     let mut expected = vec![Code::NotAnObject];
-    let steps: [(fn(&mut Draft), Code); 5] = [
+    type Step = (fn(&mut Draft), Code);
+    let steps: [Step; 5] = [
         (|draft| draft.occurred_at = None, Code::MissingTime),
         (|draft| draft.account = None, Code::MissingAccount),
         (|draft| draft.event_type = None, Code::MissingType),
