@@ -42,7 +42,10 @@ fn check_version(members: &Members<'_>) -> Result<(), Rejection> {
         return Ok(());
     }
     let found = members.written("specversion").map_or_else(|| "none".to_owned(), excerpt);
-    Err(Rejection::new(Code::CloudeventsVersion, format!("expected specversion \"{VERSION}\", found `{found}`")))
+    Err(Rejection::new(
+        Code::CloudeventsVersion,
+        format!("expected specversion \"{VERSION}\", found `{found}`"),
+    ))
 }
 
 fn attribute(members: &Members<'_>, name: &str, code: Code) -> Result<Option<String>, Rejection> {
@@ -127,7 +130,9 @@ mod tests {
         properties_of((r#""data""#, r#""quantity":7,"data""#), r#"{"ce.quantity":7,"quantity":1.5}"#);
         properties_of((r#""data""#, r#""traceparent":null,"data""#), r#"{"quantity":1.5}"#);
         properties_of((r#""data""#, r#""dataschema":"v2","data""#), r#"{"dataschema":"v2","quantity":1.5}"#);
-        for content in ["application/json", "Application/JSON; charset=utf-8", "text/json", "application/vnd.x+json"] {
+        for content in
+            ["application/json", "Application/JSON; charset=utf-8", "text/json", "application/vnd.x+json"]
+        {
             let content = format!(r#""datacontenttype":"{content}","data""#);
             properties_of((r#""data""#, &content), r#"{"quantity":1.5}"#);
         }
@@ -146,17 +151,35 @@ mod tests {
         let cases = [
             ((r#""1.0""#, r#""0.3""#), "cloudevents_version: expected specversion \"1.0\", found `\"0.3\"`"),
             ((r#""1.0""#, "1.0"), "cloudevents_version: expected specversion \"1.0\", found `1.0`"),
-            ((r#""specversion":"1.0","#, ""), "cloudevents_version: expected specversion \"1.0\", found `none`"),
+            (
+                (r#""specversion":"1.0","#, ""),
+                "cloudevents_version: expected specversion \"1.0\", found `none`",
+            ),
             ((r#""id":"i""#, r#""id":5"#), "missing_id: expected a string for id, found `5`"),
             ((r#""s""#, "[]"), "missing_source: expected a string for source, found `[]`"),
             ((r#""t""#, "true"), "missing_type: expected a string for type, found `true`"),
             ((r#""a""#, "1"), "missing_account: expected a string for subject, found `1`"),
-            ((r#""2026-08-01T00:00:00Z""#, "1785542400"), "time_unparseable: expected a string for time, found `1785542400`"),
+            (
+                (r#""2026-08-01T00:00:00Z""#, "1785542400"),
+                "time_unparseable: expected a string for time, found `1785542400`",
+            ),
             ((r#"{"quantity":1.50}"#, "[1]"), "not_an_object: expected a JSON object in data, found `[1]`"),
-            ((r#""data""#, r#""data_base64""#), "not_an_object: expected the data as a JSON object in data, found `data_base64`"),
-            ((r#""data""#, r#""datacontenttype":"text/xml","data""#), "not_an_object: expected data of the type application/json, found `text/xml`"),
-            (("1.50", "1.50,\"quantity\":2"), "duplicate_key: expected each key once in an object, found twice `quantity`"),
-            ((r#""id":"i""#, r#""id":"i","id":"i""#), "duplicate_key: expected each key once in an object, found twice `id`"),
+            (
+                (r#""data""#, r#""data_base64""#),
+                "not_an_object: expected the data as a JSON object in data, found `data_base64`",
+            ),
+            (
+                (r#""data""#, r#""datacontenttype":"text/xml","data""#),
+                "not_an_object: expected data of the type application/json, found `text/xml`",
+            ),
+            (
+                ("1.50", "1.50,\"quantity\":2"),
+                "duplicate_key: expected each key once in an object, found twice `quantity`",
+            ),
+            (
+                (r#""id":"i""#, r#""id":"i","id":"i""#),
+                "duplicate_key: expected each key once in an object, found twice `id`",
+            ),
         ];
         for (change, expect) in cases {
             assert_eq!(decode(event(change).as_bytes()).unwrap_err().to_string(), expect);

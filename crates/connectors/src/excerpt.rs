@@ -6,8 +6,11 @@ const CHARS_MAX: usize = 64;
 /// The text on one line, cut after 64 characters with `…` where it is longer.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut chars = text.chars();
-    let head: String =
-        chars.by_ref().take(CHARS_MAX).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let head: String = chars
+        .by_ref()
+        .take(CHARS_MAX)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
     if chars.next().is_some() { format!("{head}…") } else { head }
 }
 

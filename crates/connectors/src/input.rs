@@ -138,7 +138,10 @@ impl Read for Located {
                 io::ErrorKind::UnexpectedEof => "ends early",
                 _ => "cannot be decompressed",
             };
-            io::Error::new(error.kind(), format!("the {name} stream {what}, of which {count} bytes were read: {error}"))
+            io::Error::new(
+                error.kind(),
+                format!("the {name} stream {what}, of which {count} bytes were read: {error}"),
+            )
         })
     }
 }

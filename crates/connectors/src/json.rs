@@ -91,7 +91,10 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let found = bytes.get(at).map_or_else(String::new, |byte| format!("\\x{byte:02x}"));
-        Rejection::new(Code::InvalidUtf8, format!("expected UTF-8, found at column {} the byte `{found}`", at + 1))
+        Rejection::new(
+            Code::InvalidUtf8,
+            format!("expected UTF-8, found at column {} the byte `{found}`", at + 1),
+        )
     })
 }
 
@@ -115,7 +118,8 @@ fn value(whole: &str, raw: &str, levels: usize) -> Result<Value, Rejection> {
         Some(b'[') => {
             let levels = inner()?;
             let items: Vec<&RawValue> = parse(whole, raw)?;
-            let items: Result<_, _> = items.into_iter().map(|item| value(whole, item.get(), levels)).collect();
+            let items: Result<_, _> =
+                items.into_iter().map(|item| value(whole, item.get(), levels)).collect();
             Value::List(items?)
         }
         Some(b'"') => Value::Text(parse(whole, raw)?),
@@ -135,7 +139,8 @@ fn members<'a>(whole: &str, raw: &'a str) -> Result<Vec<(Cow<'a, str>, &'a RawVa
     pairs.sort_by(|(left, _), (right, _)| left.as_bytes().cmp(right.as_bytes()));
     match pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => {
-            let message = format!("expected each key once in an object, found twice `{}`", excerpt(&pair[0].0));
+            let message =
+                format!("expected each key once in an object, found twice `{}`", excerpt(&pair[0].0));
             Err(Rejection::new(Code::DuplicateKey, message))
         }
         None => Ok(pairs),
@@ -200,7 +205,8 @@ fn syntax(whole: &str, part: &str, error: &serde_json::Error) -> Rejection {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     let before: usize = part.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let at = (offset + before + error.column()).min(whole.len());
-    let line_start = whole.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |feed| feed + 1);
+    let line_start =
+        whole.as_bytes()[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |feed| feed + 1);
     let place = match whole.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() {
         0 => format!("column {at}"),
         feeds => format!("line {}, column {}", feeds + 1, at - line_start),
@@ -237,8 +243,10 @@ mod tests {
 
     #[test]
     fn values() {
-        check(" { \"b\" : [ 1.50, -0, 1E2, null ] , \"a\" : {\"\\u00e9\":\"\\ud83d\\ude00\"} } ",
-            "{\"a\":{\"é\":\"😀\"},\"b\":[1.5,0,100,null]}");
+        check(
+            " { \"b\" : [ 1.50, -0, 1E2, null ] , \"a\" : {\"\\u00e9\":\"\\ud83d\\ude00\"} } ",
+            "{\"a\":{\"é\":\"😀\"},\"b\":[1.5,0,100,null]}",
+        );
         let digits = "1234567890".repeat(4);
         check(&digits, &digits);
         check(&format!("0.{digits}1"), &format!("0.{digits}1"));
@@ -249,20 +257,31 @@ mod tests {
     fn refusals_name_the_column() {
         let cases = [
             ("{\"a\":}", "json_syntax: expected JSON (expected value), found at column 6 `}`"),
-            ("{\"a\":1", "json_syntax: expected a complete JSON value, it ends at column 6 behind `{\"a\":1`"),
+            (
+                "{\"a\":1",
+                "json_syntax: expected a complete JSON value, it ends at column 6 behind `{\"a\":1`",
+            ),
             ("{\"a\":NaN}", "json_syntax: expected JSON (expected value), found at column 6 `NaN}`"),
             ("{\"a\":01}", "json_syntax: expected JSON (invalid number), found at column 7 `1}`"),
             ("{\"a\":1} {", "json_syntax: expected JSON (trailing characters), found at column 9 `{`"),
             ("{\"a\":1,}", "json_syntax: expected JSON (trailing comma), found at column 8 `}`"),
-            ("{\"é\":[1,\"\\ud800\"]}",
-                "json_syntax: expected JSON (unexpected end of hex escape), found at column 16 `\"]}`"),
-            ("{\"a\":1e9999999999999999}",
-                "quantity_out_of_range: expected a number with an exponent of at most 15 digits, found `1e9999999999999999`"),
+            (
+                "{\"é\":[1,\"\\ud800\"]}",
+                "json_syntax: expected JSON (unexpected end of hex escape), found at column 16 `\"]}`",
+            ),
+            (
+                "{\"a\":1e9999999999999999}",
+                "quantity_out_of_range: expected a number with an exponent of at most 15 digits, found `1e9999999999999999`",
+            ),
             ("{\n \"a\": x}", "json_syntax: expected JSON (expected value), found at line 2, column 7 `x}`"),
-            ("{\"a\":{\"b\":1,\"b\":1}}",
-                "duplicate_key: expected each key once in an object, found twice `b`"),
-            ("{\"a\":1,\"\\u0061\":1}",
-                "duplicate_key: expected each key once in an object, found twice `a`"),
+            (
+                "{\"a\":{\"b\":1,\"b\":1}}",
+                "duplicate_key: expected each key once in an object, found twice `b`",
+            ),
+            (
+                "{\"a\":1,\"\\u0061\":1}",
+                "duplicate_key: expected each key once in an object, found twice `a`",
+            ),
         ];
         for (text, expect) in cases {
             check(text, expect);
@@ -282,7 +301,10 @@ mod tests {
         let told = |bytes: &[u8]| read_object(bytes).unwrap_err().to_string();
         assert_eq!(told(b" [1] "), "not_an_object: expected a JSON object, found `[1]`");
         assert_eq!(told(b"7"), "not_an_object: expected a JSON object, found `7`");
-        assert_eq!(told(b"{\"a\":\"\xff\"}"), "invalid_utf8: expected UTF-8, found at column 7 the byte `\\xff`");
+        assert_eq!(
+            told(b"{\"a\":\"\xff\"}"),
+            "invalid_utf8: expected UTF-8, found at column 7 the byte `\\xff`"
+        );
         assert!(told(b"").starts_with("json_syntax"));
     }
 }

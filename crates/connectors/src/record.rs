@@ -1,9 +1,10 @@
 //! What a feed is made of.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use metering::Rejection;
-use thiserror::Error;
 
 use crate::csv::Header;
 
@@ -43,8 +44,7 @@ impl RawRecord {
 }
 
 /// A record that is no draft of an event.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{rejection}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecodable {
     /// Why.
     pub rejection: Rejection,
@@ -53,6 +53,14 @@ pub struct Undecodable {
     /// Its id, where it tells one.
     pub id: Option<String>,
 }
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rejection.fmt(formatter)
+    }
+}
+
+impl Error for Undecodable {}
 
 impl From<Rejection> for Undecodable {
     fn from(rejection: Rejection) -> Self {

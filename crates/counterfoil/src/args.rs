@@ -163,6 +163,9 @@ pub struct IngestArgs {
     /// The source of events that tell none; default: the feed
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
+    /// Says on stdout after every batch how many records are durable; in place of the table
+    #[arg(long, conflicts_with = "format")]
+    pub acknowledge: bool,
     /// Records a batch, each one sync
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch: u32,

@@ -87,6 +87,7 @@ fn options(clock: Arc<dyn Clock>, global: &Global) -> Result<Options, Failure> {
         random: Box::new(|bytes| fill_random(bytes)),
         keys: global.keys.as_deref().map(read_keys).transpose()?,
         actor: global.actor.clone(),
+        sizes: store::SegmentSizes::DEFAULT,
     })
 }
 

@@ -38,7 +38,7 @@ fn a_wrong_word_is_a_usage_error() {
     let desk = Desk::new();
     desk.run(&["ingst"]).status(2);
     desk.run(&["invoice", "run", "--period", "August"]).fails(2, "bad_period");
-    desk.run(&["--now", "noon", "usage"]).status(3);
+    desk.run(&["--now", "noon", "apply", "-f", "x"]).status(3);
 }
 
 #[test]

@@ -145,6 +145,30 @@ impl Engine {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// Journals that a configuration was refused, with the code and place of every mistake.
+    ///
+    /// **Errors**: those of the file layer.
+    pub fn journal_refusal(&mut self, caller: &Caller, problems: &[Problem]) -> Result<(), EngineError> {
+        let mistake = |p: &Problem| json!({ "code": p.code, "file": p.file, "line": p.line });
+        self.record(RowDraft {
+            class: Class::Terms,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            idempotency_key: None,
+            command: "apply".to_owned(),
+            command_version: 1,
+            input: Value::Null,
+            result: json!({
+                "code": "configuration_refused",
+                "mistakes": problems.iter().map(mistake).collect::<Vec<_>>(),
+            }),
+            effects: Vec::new(),
+            cut: None,
+            references: Vec::new(),
+        })?;
+        Ok(())
+    }
+
     /// Executes a plan: one journal row for all of it. A plan that changes nothing writes nothing.
     ///
     /// **Errors**: those of the file layer; nothing of the plan then holds.

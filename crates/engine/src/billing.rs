@@ -112,6 +112,18 @@ impl Engine {
         early: Option<&str>,
         only_drafts: bool,
     ) -> Result<RunReport, EngineError> {
+        let result = self.run_period(caller, name, early, only_drafts);
+        let input = json!({ "period": name.to_string(), "early": early, "only_drafts": only_drafts });
+        self.journal_failure(caller, Class::Billing, "invoice_run", input, result)
+    }
+
+    fn run_period(
+        &mut self,
+        caller: &Caller,
+        name: PeriodName,
+        early: Option<&str>,
+        only_drafts: bool,
+    ) -> Result<RunReport, EngineError> {
         let work = self.work(name);
         if work.is_empty() {
             return Err(EngineError::not_found(

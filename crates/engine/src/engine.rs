@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use metering::{Digest, Instant, Keys, event_digest};
+use serde_json::{Value, json};
 use store::runs::{
     Checkpoint, IndexEntry, MeterCover, read_checkpoint, write_cells, write_checkpoint, write_index,
 };
 use store::tables::Tables;
 use store::{
-    Block, CreateOptions, Cut, Disk, Head, KEYS, KnownDurable, Mode, OpenOptions, Reference, Roots, Row,
+    Block, Class, CreateOptions, Disk, Head, KEYS, KnownDurable, Mode, OpenOptions, Reference, Roots, Row,
     RowDraft, SegmentSizes, StoreError,
 };
 
@@ -186,16 +187,36 @@ impl Engine {
 
     /// Makes cells and identities of the log that no run holds, splitting at pinned positions.
     fn catch_up_cells(&mut self) -> Result<(), EngineError> {
-        let missing = self.terms.meters().iter().any(|meter| {
-            let covered = |cover: &&MeterCover| cover.meter == meter.name && cover.version == meter.version;
-            !self.checkpoint.meters.iter().any(|cover| covered(&cover))
-        });
-        if missing && self.checkpoint.position > 0 {
+        if self.checkpoint.position > 0 && self.has_uncovered_meter() {
             self.notes.push("usage cells are made anew: a meter version has none yet".to_owned());
-            self.checkpoint = Checkpoint { index: self.checkpoint.index.clone(), ..Checkpoint::empty() };
-            self.cells = Cells::open(self.disk.as_ref(), &self.checkpoint)?;
+            self.forget_cells()?;
         }
         self.replay_cells()
+    }
+
+    /// Aggregates the log anew when a meter version came that has no cells yet.
+    pub(crate) fn cover_new_meters(&mut self) -> Result<(), EngineError> {
+        if self.roots.end() == 0 || !self.has_uncovered_meter() {
+            return Ok(());
+        }
+        self.forget_cells()?;
+        self.replay_cells()?;
+        self.checkpoint_now(false)
+    }
+
+    fn has_uncovered_meter(&self) -> bool {
+        let covered = |meter: &metering::Meter| {
+            self.checkpoint.meters.iter().any(|c| c.meter == meter.name && c.version == meter.version)
+        };
+        !self.terms.meters().iter().all(covered)
+    }
+
+    /// Lets all cells go; the dedup index stays.
+    fn forget_cells(&mut self) -> Result<(), EngineError> {
+        self.checkpoint = Checkpoint { index: self.checkpoint.index.clone(), ..Checkpoint::empty() };
+        self.cells = Cells::open(self.disk.as_ref(), &self.checkpoint)?;
+        self.pending.clear();
+        Ok(())
     }
 
     fn replay_cells(&mut self) -> Result<(), EngineError> {
@@ -239,7 +260,7 @@ impl Engine {
     }
 
     /// The keyed digest of an event.
-    pub(crate) fn digest(&self, event: &metering::Event) -> Digest {
+    pub fn digest(&self, event: &metering::Event) -> Digest {
         event_digest(self.roots.keys(), TENANT, event)
     }
 
@@ -299,6 +320,35 @@ impl Engine {
         let row = self.roots.append_row(draft, self.clock.now())?;
         self.tables.apply_row(&row)?;
         Ok(row)
+    }
+
+    /// Journals that a command was refused, then answers the refusal. Errors of the disk are not journalled:
+    /// the store stops instead.
+    pub(crate) fn journal_failure<T>(
+        &mut self,
+        caller: &Caller,
+        class: Class,
+        command: &str,
+        input: Value,
+        result: Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let Err(error) = result else { return result };
+        if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict) {
+            self.record(RowDraft {
+                class,
+                actor: caller.actor.clone(),
+                reason: caller.reason.clone(),
+                idempotency_key: None,
+                command: command.to_owned(),
+                command_version: 1,
+                input,
+                result: json!({ "code": error.code, "message": error.message }),
+                effects: Vec::new(),
+                cut: None,
+                references: Vec::new(),
+            })?;
+        }
+        Err(error)
     }
 
     /// The first result of a command that was given this idempotency key.

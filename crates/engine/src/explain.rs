@@ -112,7 +112,7 @@ impl Engine {
                 .map_err(|error| EngineError::stored(format!("day {day}"), error))?;
             cells.push(CellFact {
                 start: zone.day_start(date).max(query.start),
-                end: zone.day_start(date.next_day()).min(query.end),
+                end: zone.day_end(date).min(query.end),
                 records: totals.records,
                 quantity: totals.quantity,
                 digest: totals.digest,

@@ -144,6 +144,7 @@ impl Engine {
         let counted: u64 = report.counters.iter().map(|counter| counter.records).sum();
         assert_eq!(report.received, counted, "received = sum of fates");
         assert_eq!(report.received, report.to - report.from, "positions are ordinals of received records");
+        let cut = self.roots.cut_now()?;
         self.record(RowDraft {
             class: Class::Usage,
             actor: caller.actor.clone(),
@@ -154,7 +155,7 @@ impl Engine {
             input,
             result: report_json(report),
             effects: Vec::new(),
-            cut: Some(self.roots.cut_now()?),
+            cut: Some(cut),
             references: Vec::new(),
         })?;
         Ok(())

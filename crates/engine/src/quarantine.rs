@@ -75,17 +75,15 @@ impl Engine {
         caller: &Caller,
         records: &[(u64, Repair)],
     ) -> Result<(FeedReport, Vec<Replayed>), EngineError> {
-        let mut prepared = Vec::new();
-        for (position, repair) in records {
-            self.still_open(*position)?;
-            prepared.push(self.repaired(*position, repair)?);
-        }
+        let positions: Vec<u64> = records.iter().map(|(position, _)| *position).collect();
+        let input = json!({ "positions": positions });
+        let prepared = records.iter().map(|(position, repair)| self.repaired(*position, repair)).collect();
+        let prepared: Vec<Prepared> =
+            self.journal_failure(caller, Class::Usage, "quarantine_replay", input.clone(), prepared)?;
         let messages: Vec<Option<String>> = prepared
             .iter()
             .map(|p| p.outcome.as_ref().err().map(|refused| refused.rejection.message.clone()))
             .collect();
-        let positions: Vec<u64> = records.iter().map(|(position, _)| *position).collect();
-        let input = json!({ "positions": positions });
         let (report, fates) = self.append_run(caller, "quarantine_replay", input, REPLAY_FEED, prepared)?;
         let replayed: Vec<Replayed> = positions
             .iter()
@@ -111,6 +109,7 @@ impl Engine {
     }
 
     fn repaired(&self, position: u64, repair: &Repair) -> Result<Prepared, EngineError> {
+        self.still_open(position)?;
         let kept = self.kept(position)?;
         let mut body = match repair {
             Repair::Replace(bytes) => bytes.clone(),

@@ -54,7 +54,7 @@ pub fn verify(
     clock: Arc<dyn crate::clock::Clock>,
 ) -> Result<Verified, EngineError> {
     let mut verified = Verified::default();
-    let checked = store::check_files(disk.as_ref())?;
+    let checked = store::check_files(&disk)?;
     verified.files = checked.files;
     verified.findings.extend(checked.findings.into_iter().map(finding));
     if !verified.findings.is_empty() {

@@ -79,19 +79,19 @@ pub enum BillingError {
     #[error("a line has usage exactly where it has a meter, but not line `{key}`")]
     UsageMismatch {
         /// Its key.
-        key: LineKey,
+        key: Box<LineKey>,
     },
     /// Two lines with one key.
     #[error("a key has one line, found two of `{key}`")]
     DuplicateKey {
         /// The key.
-        key: LineKey,
+        key: Box<LineKey>,
     },
     /// A number too large to be exact.
     #[error("line {key}: {error}")]
     Number {
         /// The line.
-        key: LineKey,
+        key: Box<LineKey>,
         /// What went wrong.
         error: NumberError,
     },
@@ -99,7 +99,7 @@ pub enum BillingError {
     #[error("line {key}: {message}")]
     Split {
         /// The line.
-        key: LineKey,
+        key: Box<LineKey>,
         /// What went wrong.
         message: String,
     },
@@ -159,10 +159,10 @@ fn check_keys(pairs: &[(&LineSpec, &Option<Usage>)]) -> Result<(), BillingError>
     let mut seen = BTreeSet::new();
     for (spec, usage) in pairs {
         if !seen.insert(&spec.key) {
-            return Err(BillingError::DuplicateKey { key: spec.key.clone() });
+            return Err(BillingError::DuplicateKey { key: Box::new(spec.key.clone()) });
         }
         if spec.meter.is_some() != usage.is_some() {
-            return Err(BillingError::UsageMismatch { key: spec.key.clone() });
+            return Err(BillingError::UsageMismatch { key: Box::new(spec.key.clone()) });
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn rate_line(
     usage: Option<&Usage>,
     problems: &mut Vec<BillingProblem>,
 ) -> Result<Option<Line>, BillingError> {
-    let wrong = |error| BillingError::Number { key: spec.key.clone(), error };
+    let wrong = |error| BillingError::Number { key: Box::new(spec.key.clone()), error };
     let (quantity, charge) = charge(spec, usage)?;
     problems.extend(charge.problems.iter().map(|found| charge_problem(spec, found)));
     if let Some(usage) = usage.filter(|usage| usage.unmeasured > 0) {
@@ -200,7 +200,7 @@ fn rate_line(
 }
 
 fn charge(spec: &LineSpec, usage: Option<&Usage>) -> Result<(Rational, Charge), BillingError> {
-    let wrong = |error| BillingError::Number { key: spec.key.clone(), error };
+    let wrong = |error| BillingError::Number { key: Box::new(spec.key.clone()), error };
     match (&spec.term, usage) {
         (LineTerm::Usage { price, .. }, Some(usage)) => {
             let quantity = usage.quantity.to_rational();
@@ -210,7 +210,7 @@ fn charge(spec: &LineSpec, usage: Option<&Usage>) -> Result<(Rational, Charge), 
             let one = rating::fee(*amount, spec.part_days, spec.whole_days).map_err(wrong)?;
             Ok((*quantity, times(one, *quantity).map_err(wrong)?))
         }
-        _ => Err(BillingError::UsageMismatch { key: spec.key.clone() }),
+        _ => Err(BillingError::UsageMismatch { key: Box::new(spec.key.clone()) }),
     }
 }
 

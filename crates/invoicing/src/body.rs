@@ -62,7 +62,10 @@ pub struct BodyError {
 ///
 /// **Errors**: a value that [`body`] did not make.
 pub fn line_keys(body: &Value) -> Result<Vec<LineKey>, BodyError> {
-    lines_of(body)?.iter().map(|line| text_of(line, "key", "a line key")?.parse().map_err(|_| wrong("a line key", line))).collect()
+    lines_of(body)?
+        .iter()
+        .map(|line| text_of(line, "key", "a line key")?.parse().map_err(|_| wrong("a line key", line)))
+        .collect()
 }
 
 pub(crate) fn lines_of(body: &Value) -> Result<&Vec<Value>, BodyError> {

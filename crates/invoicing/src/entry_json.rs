@@ -41,10 +41,7 @@ pub fn entry_value(entry: &Entry) -> Value {
     }
     value.insert("accounting_date".into(), json!(entry.accounting_date.to_string()));
     if let Some((first, next)) = entry.service_period {
-        value.insert(
-            "service_period".into(),
-            json!({"first": first.to_string(), "next": next.to_string()}),
-        );
+        value.insert("service_period".into(), json!({"first": first.to_string(), "next": next.to_string()}));
     }
     value.insert("recorded_position".into(), json!(entry.recorded_position));
     value.insert("side".into(), json!(entry.side.as_str()));
@@ -80,7 +77,8 @@ pub fn entry_from_value(value: &Value) -> Result<Entry, EntryJsonError> {
         service_period: read.service_period()?,
         recorded_position: read.number("recorded_position")?,
         side: read.parsed("side", "debit or credit", Side::parse)?,
-        amount: read.parsed("amount", "an amount in its currency", |text| Amount::parse(text, currency).ok())?,
+        amount: read
+            .parsed("amount", "an amount in its currency", |text| Amount::parse(text, currency).ok())?,
     })
 }
 

@@ -130,7 +130,8 @@ fn usage_value(spec: &LineSpec, usage: &Usage, facts: &ExplainFacts) -> Value {
         value.insert("meter_version".into(), json!(version));
     }
     if let LineTerm::Usage { only, unit, .. } = &spec.term {
-        let only: Map<String, Value> = only.iter().map(|(name, values)| (name.clone(), json!(values))).collect();
+        let only: Map<String, Value> =
+            only.iter().map(|(name, values)| (name.clone(), json!(values))).collect();
         value.insert("only".into(), Value::Object(only));
         value.insert("unit".into(), json!(unit));
     }

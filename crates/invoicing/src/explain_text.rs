@@ -111,7 +111,10 @@ fn rounded(read: &Reader<'_>) -> String {
         "0" => format!("{amount}, nothing to round"),
         residue => {
             let places = count(&decimals, "decimal");
-            format!("{amount}, {mode} to {places}; rounded − exact = {}", with_decimal(residue, residue_places))
+            format!(
+                "{amount}, {mode} to {places}; rounded − exact = {}",
+                with_decimal(residue, residue_places)
+            )
         }
     }
 }
@@ -131,9 +134,9 @@ fn align(steps: &mut [Step]) {
     };
     let left = width(|step| &step.left)(steps);
     let right = width(|step| &step.right)(steps);
-    let whole = width(|step| step.result.split('.').next().unwrap_or(""))(steps);
+    let whole = width(|step| whole_part(&step.result))(steps);
     for step in steps {
-        let used = step.result.split('.').next().unwrap_or("").chars().count();
+        let used = if step.result.contains('/') { whole } else { whole_part(&step.result).chars().count() };
         let result = format!("{}{}", " ".repeat(whole.saturating_sub(used)), step.result);
         step.text = if step.left.is_empty() {
             let before = if left == 0 { 0 } else { left.saturating_add(right).saturating_add(3) };
@@ -142,6 +145,11 @@ fn align(steps: &mut [Step]) {
             format!("{:>left$}{:<right$} = {result}", step.left, step.right)
         };
     }
+}
+
+/// What stands before the point; nothing of a fraction, which is not aligned.
+fn whole_part(result: &str) -> &str {
+    if result.contains('/') { "" } else { result.split('.').next().unwrap_or("") }
 }
 
 #[derive(Default)]

@@ -56,7 +56,11 @@ pub struct ItemInForce {
 ///
 /// An item of the contract replaces the plan's item of the same name, whole. Items that take the same
 /// usage are still listed; each has a problem `items_overlap` and must not be billed.
-pub fn items_in_force(terms: &Terms, contract: &Contract, at: Instant) -> (Vec<ItemInForce>, Vec<BillingProblem>) {
+pub fn items_in_force(
+    terms: &Terms,
+    contract: &Contract,
+    at: Instant,
+) -> (Vec<ItemInForce>, Vec<BillingProblem>) {
     let mut problems = Vec::new();
     let mut items = BTreeMap::new();
     if let Some(name) = &contract.plan {
@@ -109,7 +113,10 @@ fn overlaps(contract: &Contract, items: &[ItemInForce]) -> Vec<BillingProblem> {
                     code: BillingCode::ItemsOverlap,
                     contract: contract.name.clone(),
                     item: Some(one.item.name.clone()),
-                    message: format!("a unit of usage belongs to one item, but also to `{}`", other.item.name),
+                    message: format!(
+                        "a unit of usage belongs to one item, but also to `{}`",
+                        other.item.name
+                    ),
                     unpriced: None,
                 });
             }
@@ -123,9 +130,10 @@ fn overlaps(contract: &Contract, items: &[ItemInForce]) -> Vec<BillingProblem> {
 /// Filters are disjoint when one dimension occurs in both with no common value; anything else overlaps.
 pub fn overlap(one: &Charging, other: &Charging) -> bool {
     match (one, other) {
-        (Charging::Usage { meter, only, .. }, Charging::Usage { meter: other_meter, only: other_only, .. }) => {
-            meter == other_meter && !disjoint(only, other_only)
-        }
+        (
+            Charging::Usage { meter, only, .. },
+            Charging::Usage { meter: other_meter, only: other_only, .. },
+        ) => meter == other_meter && !disjoint(only, other_only),
         _ => false,
     }
 }
@@ -135,7 +143,9 @@ fn disjoint(one: &[(String, Vec<String>)], other: &[(String, Vec<String>)]) -> b
     let impossible = |filter: &BTreeMap<_, BTreeSet<_>>| filter.values().any(BTreeSet::is_empty);
     impossible(&one)
         || impossible(&other)
-        || one.iter().any(|(dimension, values)| other.get(dimension).is_some_and(|found| values.is_disjoint(found)))
+        || one
+            .iter()
+            .any(|(dimension, values)| other.get(dimension).is_some_and(|found| values.is_disjoint(found)))
 }
 
 /// The values that each dimension may have; a dimension named twice must pass both times.

@@ -119,7 +119,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "a/b/c/d", "a/b/c/d/2026-13-01", "a/b/c/~2/2026-08-01", "a/b/c/d/2026-08-01/", "a/b/c/d/2026-08-01/g/h"] {
+        for text in [
+            "",
+            "a/b/c/d",
+            "a/b/c/d/2026-13-01",
+            "a/b/c/~2/2026-08-01",
+            "a/b/c/d/2026-08-01/",
+            "a/b/c/d/2026-08-01/g/h",
+        ] {
             assert_eq!(text.parse::<LineKey>(), Err(LineKeyError { text: text.into() }));
         }
     }

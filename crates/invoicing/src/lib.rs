@@ -53,6 +53,7 @@ mod key;
 mod periods;
 mod posting;
 mod problem;
+mod resolver;
 mod spec;
 mod steps;
 mod sublines;

@@ -69,8 +69,18 @@ pub fn posting(body: &Value, facts: &IssueFacts) -> Result<Option<Transaction>, 
     }
     let mut entries = Vec::new();
     for line in &document.lines {
-        document.post(&mut entries, Some(line), LedgerAccount::ContractPosition, (PostingType::Rated, Side::Debit))?;
-        document.post(&mut entries, Some(line), LedgerAccount::Revenue, (PostingType::Rated, Side::Credit))?;
+        document.post(
+            &mut entries,
+            Some(line),
+            LedgerAccount::ContractPosition,
+            (PostingType::Rated, Side::Debit),
+        )?;
+        document.post(
+            &mut entries,
+            Some(line),
+            LedgerAccount::Revenue,
+            (PostingType::Rated, Side::Credit),
+        )?;
     }
     document.post(&mut entries, None, LedgerAccount::Receivable, (PostingType::Settlement, Side::Debit))?;
     for line in &document.lines {

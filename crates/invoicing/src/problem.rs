@@ -56,7 +56,9 @@ impl BillingCode {
     pub fn hint(self) -> &'static str {
         match self {
             Self::ItemsOverlap => "give the items of one meter `only` filters that share no value",
-            Self::PriceCurrencyMissing => "add the contract's currency to the price, or choose a plan in that currency",
+            Self::PriceCurrencyMissing => {
+                "add the contract's currency to the price, or choose a plan in that currency"
+            }
             Self::PriceUnknown => "apply the price with an `effective_at` not after the start of the period",
             Self::PriceInvalid => "correct the price and apply it again",
             Self::MeterUnknown => "apply the meter with an `effective_at` not after the start of the period",
@@ -65,7 +67,9 @@ impl BillingCode {
             Self::NothingBelowZero => "use a unit price for usage that may be negative",
             Self::DaysImpossible => "report this: a service period lies inside its whole period",
             Self::NetNegative => "set `allow_negative` on meter and item if negative usage is to be credited",
-            Self::UsageUnmeasured => "look at the events that `counterfoil usage --events` lists without a quantity",
+            Self::UsageUnmeasured => {
+                "look at the events that `counterfoil usage --events` lists without a quantity"
+            }
             Self::TotalNegative => "an amount owed to the payer is a credit note, not an invoice",
         }
     }

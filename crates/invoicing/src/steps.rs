@@ -181,7 +181,10 @@ impl Walk {
         let of = self.visit(node.get("of").unwrap_or(&Value::Null));
         let text = node.get("value").and_then(Value::as_str).unwrap_or("?");
         let bound = number(text);
-        let value = of.value.zip(bound).map(|(of, bound)| if op == "at_least" { of.max(bound) } else { of.min(bound) });
+        let value = of
+            .value
+            .zip(bound)
+            .map(|(of, bound)| if op == "at_least" { of.max(bound) } else { of.min(bound) });
         if value == of.value {
             return of;
         }

@@ -36,14 +36,14 @@ pub(crate) fn sublines(
     basis: &Basis,
     amount: Amount,
 ) -> Result<Vec<SubLine>, BillingError> {
-    let wrong = |error: NumberError| BillingError::Number { key: spec.key.clone(), error };
+    let wrong = |error: NumberError| BillingError::Number { key: Box::new(spec.key.clone()), error };
     let parts = parts(spec, quantity, basis).map_err(wrong)?;
     if parts.is_empty() {
         return Ok(parts);
     }
     let exact: Vec<Rational> = parts.iter().map(|part| part.exact).collect();
     let shares = split(amount, &exact)
-        .map_err(|message| BillingError::Split { key: spec.key.clone(), message })?;
+        .map_err(|message| BillingError::Split { key: Box::new(spec.key.clone()), message })?;
     Ok(parts.into_iter().zip(shares).map(|(part, amount)| SubLine { amount, ..part }).collect())
 }
 

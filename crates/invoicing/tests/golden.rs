@@ -34,7 +34,8 @@ fn golden(name: &str, text: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).unwrap();
     }
-    let published = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let published =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(text, published, "{name}");
 }
 
@@ -55,25 +56,45 @@ fn bills() -> [Bill; 2] {
     for name in ["errors", "replays"] {
         terms.meters.add(meter(name));
     }
-    let tiers = vec![tier(Some("10000000"), "3", "0"), tier(Some("20000000"), "2.5", "0"), tier(None, "2", "0")];
+    let tiers =
+        vec![tier(Some("10000000"), "3", "0"), tier(Some("20000000"), "2.5", "0"), tier(None, "2", "0")];
     let million = number("1000000");
-    let context = usage_item("context", "context", PriceSource::Inline(Price::Graduated { tiers, per: million }));
+    let context =
+        usage_item("context", "context", PriceSource::Inline(Price::Graduated { tiers, per: million }));
     let rate = Price::Unit { rate: number("15"), per: million };
     let mut generated = usage_item("generated", "generated", PriceSource::Inline(rate));
     generated.description = Some("Generated tokens".into());
-    let tokens = Contract { account: "conv".into(), payer: "conv".into(), name: "conv".into(), ..contract(usd, vec![context, generated]) };
+    let tokens = Contract {
+        account: "conv".into(),
+        payer: "conv".into(),
+        name: "conv".into(),
+        ..contract(usd, vec![context, generated])
+    };
 
-    let mut errors = usage_item("errors", "errors", PriceSource::Inline(Price::Unit { rate: number("0.00036"), per: number("1") }));
+    let mut errors = usage_item(
+        "errors",
+        "errors",
+        PriceSource::Inline(Price::Unit { rate: number("0.00036"), per: number("1") }),
+    );
     if let Charging::Usage { included, .. } = &mut errors.charging {
         *included = number("50000");
     }
-    let replays = usage_item("replays", "replays", PriceSource::Inline(Price::Package { size: number("1000"), price: number("2") }));
+    let replays = usage_item(
+        "replays",
+        "replays",
+        PriceSource::Inline(Price::Package { size: number("1000"), price: number("2") }),
+    );
     let planned = items(vec![fee_item("base", "29", Pay::Ahead), errors, replays]);
     terms.plans.add(Plan { name: "team".into(), version: version(2), currency: usd, items: planned });
     let team = Contract { plan: Some("team".into()), start: date("2026-08-15"), ..contract(usd, Vec::new()) };
 
     let read = |records, quantity: &str, digest: u128| {
-        Some(Usage { records, quantity: Sum::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(digest) })
+        Some(Usage {
+            records,
+            quantity: Sum::parse(quantity).unwrap(),
+            unmeasured: 0,
+            digest: Digest(digest),
+        })
     };
     [
         made(&terms, &tokens, vec![read(19_366, "22361870", 0xA1), read(19_366, "4088665", 0xA2)]),
@@ -99,7 +120,10 @@ fn facts(line: &invoicing::Line) -> ExplainFacts {
             digest: usage.digest,
         }]
     });
-    let command = format!("counterfoil usage --events --account {} --meter {}", line.spec.key.account, line.spec.item.name);
+    let command = format!(
+        "counterfoil usage --events --account {} --meter {}",
+        line.spec.key.account, line.spec.item.name
+    );
     ExplainFacts {
         invoice: "DEMO-000001".into(),
         position: 38_732,
@@ -110,7 +134,8 @@ fn facts(line: &invoicing::Line) -> ExplainFacts {
 }
 
 fn envelope_facts(bill: &Bill) -> EnvelopeFacts {
-    let digests = bill.lines.iter().filter_map(|line| Some((line.spec.key.clone(), line.usage.as_ref()?.digest)));
+    let digests =
+        bill.lines.iter().filter_map(|line| Some((line.spec.key.clone(), line.usage.as_ref()?.digest)));
     EnvelopeFacts {
         store_id: "00000000000000000000000000000001".into(),
         known_at: 12,
@@ -138,13 +163,23 @@ fn published_examples_are_what_is_made() {
     golden_json("invoice-graduated.json", "invoice.json", &token_body);
     golden_json("invoice-draft-stub.json", "invoice.json", &body(&team, &usd, None));
     golden_json("envelope.json", "envelope.json", &envelope(&envelope_facts(&tokens), &token_body));
-    for (name, bill, line) in [("graduated", &tokens, 0), ("unit", &tokens, 1), ("fee-stub", &team, 0), ("allowance-stub", &team, 2), ("package", &team, 3)] {
+    for (name, bill, line) in [
+        ("graduated", &tokens, 0),
+        ("unit", &tokens, 1),
+        ("fee-stub", &team, 0),
+        ("allowance-stub", &team, 2),
+        ("package", &team, 3),
+    ] {
         let line = &bill.lines[line];
         let explanation = explain(bill, line, &facts(line));
         golden_json(&format!("explanation-{name}.json"), "explanation.json", &explanation);
         golden(&format!("explanation-{name}.txt"), &explanation_text(&explanation));
     }
-    let facts = IssueFacts { number: "DEMO-000001".into(), accounting_date: date("2026-09-02"), recorded_position: 13 };
+    let facts = IssueFacts {
+        number: "DEMO-000001".into(),
+        accounting_date: date("2026-09-02"),
+        recorded_position: 13,
+    };
     let entries = entries_json(&posting(&token_body, &facts).unwrap().unwrap());
     for entry in &entries {
         schema("entry.json").validate(entry).unwrap();
@@ -156,7 +191,11 @@ fn published_examples_are_what_is_made() {
 fn whatever_is_made_follows_the_schemas() {
     let schemas = ["invoice.json", "explanation.json", "envelope.json", "entry.json"].map(schema);
     let [invoice, explanation, provenance, entry] = &schemas;
-    let facts = IssueFacts { number: "DEMO-000001".into(), accounting_date: date("2026-09-02"), recorded_position: 13 };
+    let facts = IssueFacts {
+        number: "DEMO-000001".into(),
+        accounting_date: date("2026-09-02"),
+        recorded_position: 13,
+    };
     let check = |schema: &jsonschema::Validator, value: &Value, seed: u64| {
         if let Err(error) = schema.validate(value) {
             panic!("seed {seed}: {error} at {} in {value:#}", error.instance_path());

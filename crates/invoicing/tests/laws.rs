@@ -155,20 +155,23 @@ fn a_period_cut_in_two_costs_the_same_to_the_last_digit() {
         let share = |contract: &invoicing::terms::Contract| {
             let periods =
                 billing_periods(contract.anchor, &contract.zone, contract.start, contract.end).take(4);
-            let period = periods.into_iter().find(|p| world.period.first <= p.first && p.next <= world.period.next);
+            let period =
+                periods.into_iter().find(|p| world.period.first <= p.first && p.next <= world.period.next);
             let mut terms = world.terms.clone();
             terms.contracts = Default::default();
             let (specs, _) = line_specs(&terms, contract, &period?, &BTreeSet::new());
-            let fees = specs.iter().filter(|spec| spec.meter.is_none() && spec.service.first == period.unwrap().first);
-            let fees = fees.filter(|spec| spec.part_days != spec.whole_days || spec.item.charging == prorated(spec));
-            let exact = fees.map(|spec| bill(contract, &period.unwrap(), &[spec.clone()], &[None]).unwrap().lines[0].exact);
+            let fees = specs
+                .iter()
+                .filter(|spec| spec.meter.is_none() && spec.service.first == period.unwrap().first);
+            let fees =
+                fees.filter(|spec| spec.part_days != spec.whole_days || spec.item.charging == prorated(spec));
+            let exact = fees.map(|spec| {
+                bill(contract, &period.unwrap(), std::slice::from_ref(spec), &[None]).unwrap().lines[0].exact
+            });
             Some(exact.fold(Rational::ZERO, |sum, next| sum.checked_add(next).unwrap()))
         };
-        let first = invoicing::terms::Contract {
-            start: world.period.first,
-            end: Some(middle),
-            ..whole.clone()
-        };
+        let first =
+            invoicing::terms::Contract { start: world.period.first, end: Some(middle), ..whole.clone() };
         let second =
             invoicing::terms::Contract { start: middle, end: Some(world.period.next), ..whole.clone() };
         let one = invoicing::terms::Contract {

@@ -5,7 +5,9 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use invoicing::terms::{Charging, Contract, Item, NamedPrice, Pay, Plan, PriceSource, Prorate, Terms, Version};
+use invoicing::terms::{
+    Charging, Contract, Item, NamedPrice, Pay, Plan, PriceSource, Prorate, Terms, Version,
+};
 use invoicing::{BillingError, LineSpec, Usage, bill, billing_period_list, line_specs};
 use metering::{Digest, Instant, Period};
 use money::{Currency, Rational, Sum};
@@ -31,7 +33,12 @@ fn period(contract: &Contract, month: (i16, i8)) -> Period {
     billing_period_list(contract, &Terms::default(), month)[0]
 }
 
-fn lines(terms: &Terms, contract: &Contract, month: (i16, i8), billed: &[&str]) -> (Vec<String>, Vec<String>) {
+fn lines(
+    terms: &Terms,
+    contract: &Contract,
+    month: (i16, i8),
+    billed: &[&str],
+) -> (Vec<String>, Vec<String>) {
     let billed: BTreeSet<_> = billed.iter().map(|text| text.parse().unwrap()).collect();
     let (specs, problems) = line_specs(terms, contract, &period(contract, month), &billed);
     let line = |spec: &LineSpec| {
@@ -55,7 +62,12 @@ fn a_first_invoice_has_the_ahead_fee_of_its_own_period_and_of_the_next() {
     let (found, problems) = lines(&terms(), &contract, (2026, 8), &[]);
     assert_eq!(
         found,
-        ["after 2026-08-15 17/31", "ahead 2026-08-15 17/31", "ahead 2026-09-01 30/30", "errors 2026-08-15 17/31"]
+        [
+            "after 2026-08-15 17/31",
+            "ahead 2026-08-15 17/31",
+            "ahead 2026-09-01 30/30",
+            "errors 2026-08-15 17/31"
+        ]
     );
     assert!(problems.is_empty());
 
@@ -89,7 +101,8 @@ fn fees_and_allowances_shrink_with_a_stub_and_prices_do_not() {
     let period = period(&contract, (2026, 8));
     let (specs, _) = line_specs(&terms(), &contract, &period, &BTreeSet::new());
     let bill = bill(&contract, &period, &specs, &[usage("2000"), None, None]).unwrap();
-    let amounts: Vec<String> = bill.lines.iter().map(|line| format!("{} {}", line.spec.item.name, line.amount)).collect();
+    let amounts: Vec<String> =
+        bill.lines.iter().map(|line| format!("{} {}", line.spec.item.name, line.amount)).collect();
     assert_eq!(amounts, ["errors 30.00", "fee 17.00", "setup 80.00"]);
     assert_eq!(bill.total.to_string(), "127.00");
 }
@@ -98,14 +111,27 @@ fn fees_and_allowances_shrink_with_a_stub_and_prices_do_not() {
 fn a_contract_s_item_lies_above_the_plan_s_and_keeps_the_key() {
     let mut terms = terms();
     let planned = vec![fee_item("base", "29", Pay::After), fee_item("support", "9", Pay::After)];
-    terms.plans.add(Plan { name: "team".into(), version: version(3), currency: usd(), items: items(planned) });
+    terms.plans.add(Plan {
+        name: "team".into(),
+        version: version(3),
+        currency: usd(),
+        items: items(planned),
+    });
     let contract =
         Contract { plan: Some("team".into()), ..contract(usd(), vec![fee_item("base", "19", Pay::After)]) };
     let (specs, problems) = line_specs(&terms, &contract, &period(&contract, (2026, 8)), &BTreeSet::new());
     assert!(problems.is_empty());
     let found: Vec<String> = specs
         .iter()
-        .map(|s| format!("{} {} v{} {:?}", s.key, s.price.name, s.price.stated_in.version.version, s.plan.is_some()))
+        .map(|s| {
+            format!(
+                "{} {} v{} {:?}",
+                s.key,
+                s.price.name,
+                s.price.stated_in.version.version,
+                s.plan.is_some()
+            )
+        })
         .collect();
     assert_eq!(
         found,
@@ -119,14 +145,20 @@ fn a_contract_s_item_lies_above_the_plan_s_and_keeps_the_key() {
 #[test]
 fn terms_are_those_that_hold_at_the_start_of_the_service_period() {
     let mut terms = terms();
-    for (number, effective_at) in [(1, "1970-01-01T00:00:00Z"), (2, "2026-08-01T00:00:00Z"), (3, "2026-08-01T00:00:01Z")] {
+    for (number, effective_at) in
+        [(1, "1970-01-01T00:00:00Z"), (2, "2026-08-01T00:00:00Z"), (3, "2026-08-01T00:00:01Z")]
+    {
         let version = Version {
             version: number,
             effective_at: Instant::parse_rfc3339(effective_at).unwrap(),
             recorded_at: u64::from(number),
         };
         let price = unit(&number.to_string());
-        terms.prices.add(NamedPrice { name: "p".into(), version, currencies: BTreeMap::from([(usd(), price)]) });
+        terms.prices.add(NamedPrice {
+            name: "p".into(),
+            version,
+            currencies: BTreeMap::from([(usd(), price)]),
+        });
     }
     let contract = Contract {
         start: date("2026-07-01"),
@@ -247,10 +279,14 @@ fn usage_stands_beside_exactly_the_lines_that_have_a_meter() {
         assert_eq!(bill(&contract, &period, specs, usages), Err(expect));
     };
     check(&specs, &[None], BillingError::UsageCount { lines: 2, usages: 1 });
-    check(&specs, &[None, None], BillingError::UsageMismatch { key: specs[1].key.clone() });
-    check(&specs, &[usage("1"), usage("1")], BillingError::UsageMismatch { key: specs[0].key.clone() });
+    check(&specs, &[None, None], BillingError::UsageMismatch { key: Box::new(specs[1].key.clone()) });
+    check(
+        &specs,
+        &[usage("1"), usage("1")],
+        BillingError::UsageMismatch { key: Box::new(specs[0].key.clone()) },
+    );
     let twice = [specs[0].clone(), specs[0].clone()];
-    check(&twice, &[None, None], BillingError::DuplicateKey { key: specs[0].key.clone() });
+    check(&twice, &[None, None], BillingError::DuplicateKey { key: Box::new(specs[0].key.clone()) });
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl CivilDate {
         self.0.day()
     }
 
-    /// The day after.
+    /// The day after; [`crate::Zone::day_end`] is the moment at which it starts.
     ///
     /// **Errors**: [`DateError::OutOfRange`] after [`CivilDate::MAX`].
     pub fn next_day(self) -> Result<Self, DateError> {

@@ -39,6 +39,8 @@ mod tests {
             ("tokens", object(vec![("input", text("in")), ("cached.input", text("cached"))])),
             ("ce.region", text("region")),
             ("ce", object(vec![("region", text("shadowed")), ("zone", text("zone"))])),
+            ("a", object(vec![("b", object(vec![("c", text("short"))]))])),
+            ("a.b", object(vec![("c", text("long"))])),
             ("list", Value::List(vec![text("item")])),
             ("", text("empty")),
         ]);
@@ -50,6 +52,7 @@ mod tests {
         check("tokens.cached.input", Some("cached"));
         check("ce.region", Some("region"));
         check("ce.zone", Some("zone"));
+        check("a.b.c", Some("long"));
         check("tokens.output", None);
         check("quantity.more", None);
         check("list.0", None);

@@ -103,6 +103,12 @@ impl Zone {
         }
     }
 
+    /// The moment at which the day is over: the next day's [`Zone::day_start`], after the last day
+    /// [`Instant::MAX`].
+    pub fn day_end(&self, date: CivilDate) -> Instant {
+        date.next_day().map_or(Instant::MAX, |next| self.day_start(next))
+    }
+
     /// The day that a moment belongs to: the latest that has begun.
     ///
     /// That is the calendar's day, save where clocks set back across midnight show the day before once more:
@@ -127,9 +133,7 @@ impl Zone {
         while date < next
             && let Ok(following) = date.next_day()
         {
-            if self.day_start(date) < self.day_start(following) {
-                days += 1;
-            }
+            days += i64::from(self.day_start(date) < self.day_end(date));
             date = following;
         }
         days

@@ -44,6 +44,9 @@ fn dates_are_ten_characters_of_the_calendar() {
     assert_eq!(day("1677-09-20"), CivilDate::MIN);
     assert_eq!(day("2262-04-12"), CivilDate::MAX);
     assert!(CivilDate::MAX.next_day().is_err());
+    assert_eq!(Zone::utc().day_end(CivilDate::MAX), Instant::MAX);
+    assert_eq!(Zone::utc().day_start(CivilDate::MIN), Instant::MIN);
+    assert_eq!(Zone::utc().day_end(day("2026-07-31")).to_string(), "2026-08-01T00:00:00Z");
     assert!(CivilDate::MIN.plus_days(-1).is_err());
     assert!(CivilDate::MIN.plus_days(i64::MAX).is_err() && CivilDate::MIN.plus_days(i64::MIN).is_err());
     assert_eq!(CivilDate::MIN.days_until(CivilDate::MAX), 213_505);

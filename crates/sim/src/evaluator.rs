@@ -8,87 +8,9 @@ use num_integer::Integer;
 use num_traits::{One, Signed, Zero};
 use serde_json::Value;
 
-/// A fraction of unbounded integers, reduced, the lower part above zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fraction {
-    over: BigInt,
-    under: BigInt,
-}
+mod fraction;
 
-impl Fraction {
-    fn new(over: BigInt, under: BigInt) -> Option<Self> {
-        if under.is_zero() {
-            return None;
-        }
-        let common = over.gcd(&under);
-        let sign = if under.is_negative() { -BigInt::one() } else { BigInt::one() };
-        Some(Self { over: &over * &sign / &common, under: &under * &sign / &common })
-    }
-
-    fn whole(number: BigInt) -> Self {
-        Self { over: number, under: BigInt::one() }
-    }
-
-    /// Reads `-12.5` or `10/31`.
-    pub fn read(text: &str) -> Option<Self> {
-        match text.split_once('/') {
-            Some((over, under)) => Self::new(read_integer(over)?, read_integer(under)?),
-            None => match text.split_once('.') {
-                Some((_, decimals)) if decimals.is_empty() || !decimals.bytes().all(|b| b.is_ascii_digit()) => None,
-                Some((whole, decimals)) => {
-                    let power = BigInt::from(10).pow(u32::try_from(decimals.len()).ok()?);
-                    read_integer(whole)?;
-                    Self::new(read_integer(&format!("{whole}{decimals}"))?, power)
-                }
-                None => Some(Self::whole(read_integer(text)?)),
-            },
-        }
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        let over = &self.over * &other.under + &other.over * &self.under;
-        Self::new(over, &self.under * &other.under).unwrap_or_else(|| self.clone())
-    }
-
-    fn minus(&self, other: &Self) -> Self {
-        self.plus(&Self { over: -&other.over, under: other.under.clone() })
-    }
-
-    fn times(&self, other: &Self) -> Self {
-        Self::new(&self.over * &other.over, &self.under * &other.under).unwrap_or_else(|| self.clone())
-    }
-
-    fn over(&self, other: &Self) -> Option<Self> {
-        Self::new(&self.over * &other.under, &self.under * &other.over)
-    }
-
-    fn ceiling(&self) -> Self {
-        Self::whole(self.over.div_ceil(&self.under))
-    }
-
-    fn size(&self) -> Self {
-        Self { over: self.over.abs(), under: self.under.clone() }
-    }
-
-    fn below(&self, other: &Self) -> bool {
-        self.minus(other).over.is_negative()
-    }
-
-}
-
-impl std::fmt::Display for Fraction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.under.is_one() { write!(f, "{}", self.over) } else { write!(f, "{}/{}", self.over, self.under) }
-    }
-}
-
-fn read_integer(text: &str) -> Option<BigInt> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
-}
+pub use fraction::Fraction;
 
 /// What an explanation comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,7 +234,11 @@ fn tiers(explanation: &Value, line: &Evaluation) -> Checked<()> {
         let shown = number(tier, &place, "amount")?;
         let apart = shown.minus(&own).size();
         if !apart.below(&unit.plus(&line.residue.size())) {
-            return differ(&join(&place, "amount"), format!("less than a unit and the residue from {own}"), shown);
+            return differ(
+                &join(&place, "amount"),
+                format!("less than a unit and the residue from {own}"),
+                shown,
+            );
         }
         exact = exact.plus(&own);
         amount = amount.plus(&shown);

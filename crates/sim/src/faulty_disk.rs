@@ -184,7 +184,12 @@ impl Disk for FaultyDisk {
             (_, Some(inode)) => inode,
             (_, None) => return Err(not_found(name)),
         };
-        Ok(Arc::new(FaultyFile { disk: self.clone(), name: name.to_owned(), inode, writable: mode != Mode::Read }))
+        Ok(Arc::new(FaultyFile {
+            disk: self.clone(),
+            name: name.to_owned(),
+            inode,
+            writable: mode != Mode::Read,
+        }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {

@@ -17,7 +17,8 @@ use world::{contract, date, meter, number, tier, usage_item};
 
 /// A line of 22,361,870 tokens in three tiers, 17 of 31 days, with an allowance, in two cells.
 fn explanation() -> Value {
-    let tiers = vec![tier(Some("10000000"), "3", "0"), tier(Some("20000000"), "2.5", "0"), tier(None, "2", "1.005")];
+    let tiers =
+        vec![tier(Some("10000000"), "3", "0"), tier(Some("20000000"), "2.5", "0"), tier(None, "2", "1.005")];
     let price = Price::Graduated { tiers, per: number("1000000") };
     let mut item = usage_item("context", "tokens", PriceSource::Inline(price));
     if let Charging::Usage { included, .. } = &mut item.charging {
@@ -25,10 +26,8 @@ fn explanation() -> Value {
     }
     let mut terms = Terms::default();
     terms.meters.add(meter("tokens"));
-    let contract = Contract {
-        start: date("2026-08-15"),
-        ..contract(Currency::parse("USD").unwrap(), vec![item])
-    };
+    let contract =
+        Contract { start: date("2026-08-15"), ..contract(Currency::parse("USD").unwrap(), vec![item]) };
     let period = billing_period_list(&contract, &terms, (2026, 8))[0];
     let (specs, _) = line_specs(&terms, &contract, &period, &BTreeSet::new());
     let sum = |text: &str| Sum::parse(text).unwrap();
@@ -36,7 +35,13 @@ fn explanation() -> Value {
         Usage { records: 19_366, quantity: sum("22361870"), unmeasured: 0, digest: Digest(u128::MAX) };
     let bill = bill(&contract, &period, &specs, &[Some(usage)]).unwrap();
     let middle = Instant(period.start.0 + 86_400_000_000_000);
-    let cell = |start, end, records, quantity, digest| CellFact { start, end, records, quantity: sum(quantity), digest: Digest(digest) };
+    let cell = |start, end, records, quantity, digest| CellFact {
+        start,
+        end,
+        records,
+        quantity: sum(quantity),
+        digest: Digest(digest),
+    };
     let facts = ExplainFacts {
         invoice: "DEMO-000001".into(),
         position: 20_000,
@@ -53,7 +58,10 @@ fn explanation() -> Value {
 #[test]
 fn the_truth_evaluates() {
     let found = evaluate(&explanation()).unwrap();
-    assert_eq!((found.exact.to_string(), found.amount.to_string()), ("30364353/500000".into(), "6073/100".into()));
+    assert_eq!(
+        (found.exact.to_string(), found.amount.to_string()),
+        ("30364353/500000".into(), "6073/100".into())
+    );
     assert_eq!(found.residue.to_string(), "647/500000");
 }
 
@@ -68,7 +76,11 @@ fn check(pointer: &str, lie: Value, expect: &str) {
 fn a_lie_about_the_amount_is_found() {
     check("/amount", json!("60.74"), "amount: expected 6073/100, found `60.74`");
     check("/amount", json!("60.730"), "amount: expected 2 decimals, found `60.730`");
-    check("/rounding/exact", json!("60.7"), "rounding.exact: expected the basis, 30364353/500000, found `607/10`");
+    check(
+        "/rounding/exact",
+        json!("60.7"),
+        "rounding.exact: expected the basis, 30364353/500000, found `607/10`",
+    );
     check("/rounding/residue", json!("0.001"), "rounding.residue: expected 647/500000, found `1/1000`");
     check("/rounding/mode", json!("down"), "amount: expected 1518/25, found `60.73`");
     check("/rounding/mode", json!("nearest"), "rounding.mode: expected a rounding mode, found `nearest`");
@@ -118,8 +130,16 @@ fn a_lie_about_the_allowance_is_found() {
 
 #[test]
 fn a_lie_about_usage_is_found() {
-    check("/usage/records", json!(19_367), "usage.records: expected the sum of the cells, 19366, found `19367`");
-    check("/usage/cells/0/records", json!(367), "usage.records: expected the sum of the cells, 19367, found `19366`");
+    check(
+        "/usage/records",
+        json!(19_367),
+        "usage.records: expected the sum of the cells, 19366, found `19367`",
+    );
+    check(
+        "/usage/cells/0/records",
+        json!(367),
+        "usage.records: expected the sum of the cells, 19367, found `19366`",
+    );
     check(
         "/usage/cells/0/quantity",
         json!("361871"),

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::framed::SECTOR_BYTES;
 use crate::hash::Hash;
 use crate::id::Id;
+use crate::new_segment::{NewSegment, Written};
 use crate::row::Reference;
 use crate::segment::{Link, LogKind, Marks, SegmentHeader, SegmentName, encode_record};
 use crate::survey::Survey;
@@ -60,7 +61,7 @@ impl AppendLog {
         let marks = Marks { own: kind.first, other: 0 };
         let segment = NewSegment::create(&*setting.disk, kind, &header, marks)?;
         let file = segment.publish(&*setting.disk)?;
-        Ok(Self::assemble(setting, kind, vec![segment_name(&header)], header, file, kind.first, Hash::ZERO))
+        Ok(Self::assemble(setting, kind, vec![header.name()], header, file, kind.first, Hash::ZERO))
     }
 
     /// Takes a surveyed log as it is; `mode` is [`Mode::Read`] for reading only.
@@ -170,7 +171,7 @@ impl AppendLog {
         let marks = Marks { own: self.durable, other: other_durable };
         let written = NewSegment::create(&*self.disk, self.kind, &header, marks)?.publish(&*self.disk)?;
         self.remember([self.active_reference()]);
-        self.segments.push(segment_name(&header));
+        self.segments.push(header.name());
         self.file = written.file;
         self.length = written.length;
         self.hasher = written.hasher;
@@ -186,15 +187,14 @@ impl AppendLog {
     }
 
     fn active_reference(&self) -> Reference {
-        Reference {
-            name: self.active(),
-            length: self.length,
-            hash: Hash(*self.hasher.finalize().as_bytes()),
-        }
+        Reference { name: self.active(), length: self.length, hash: Hash(*self.hasher.finalize().as_bytes()) }
     }
 
     fn active(&self) -> String {
-        self.segments.last().map(|segment| segment.path(self.kind)).unwrap_or_else(|| self.kind.folder.to_owned())
+        self.segments
+            .last()
+            .map(|segment| segment.path(self.kind))
+            .unwrap_or_else(|| self.kind.folder.to_owned())
     }
 
     /// The segments that hold, in order.
@@ -221,111 +221,4 @@ impl AppendLog {
     pub fn incarnation(&self) -> u32 {
         self.incarnation
     }
-}
-
-fn segment_name(header: &SegmentHeader) -> SegmentName {
-    SegmentName { first: header.first, incarnation: header.incarnation }
-}
-
-/// A file with what was written to it.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub file: Arc<dyn DiskFile>,
-    pub length: u64,
-    pub hasher: blake3::Hasher,
-}
-
-impl Written {
-    fn of_file(file: Arc<dyn DiskFile>, length: u64, name: &str) -> Result<Self, StoreError> {
-        let mut hasher = blake3::Hasher::new();
-        copy_bytes(&*file, name, 0, length, &mut |bytes| {
-            hasher.update(bytes);
-            Ok(())
-        })?;
-        Ok(Self { file, length, hasher })
-    }
-}
-
-/// A segment under its draft name.
-pub(crate) struct NewSegment {
-    path: String,
-    draft: String,
-    folder: &'static str,
-    written: Written,
-}
-
-impl NewSegment {
-    /// A draft with its header; a draft left by a crash is replaced.
-    pub fn create(
-        disk: &dyn Disk,
-        kind: &LogKind,
-        header: &SegmentHeader,
-        marks: Marks,
-    ) -> Result<Self, StoreError> {
-        let path = segment_name(header).path(kind);
-        let draft = format!("{path}.new");
-        let start = || {
-            if disk.exists(&draft)? {
-                disk.remove(&draft)?;
-            }
-            disk.open(&draft, Mode::CreateNew)
-        };
-        let file = start().map_err(|error| StoreError::io(format!("create `{draft}`"), &error))?;
-        let mut segment = Self {
-            path,
-            draft,
-            folder: kind.folder,
-            written: Written { file, length: 0, hasher: blake3::Hasher::new() },
-        };
-        segment.write(&header.encode(marks)?)?;
-        Ok(segment)
-    }
-
-    /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        let written = &mut self.written;
-        written
-            .file
-            .write_at(bytes, written.length)
-            .map_err(|error| StoreError::io(format!("write `{}`", self.draft), &error))?;
-        written.hasher.update(bytes);
-        written.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Syncs the content, then gives it its name: a segment under its own name is always whole.
-    pub fn publish(self, disk: &dyn Disk) -> Result<Written, StoreError> {
-        self.written
-            .file
-            .sync()
-            .and_then(|()| disk.rename(&self.draft, &self.path))
-            .and_then(|()| disk.sync_folder(self.folder))
-            .map_err(|error| StoreError::io(format!("publish `{}`", self.path), &error))?;
-        Ok(self.written)
-    }
-}
-
-/// Reads a range of a file piece by piece.
-pub(crate) fn copy_bytes(
-    file: &dyn DiskFile,
-    name: &str,
-    from: u64,
-    to: u64,
-    each: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    const PIECE_BYTES: u64 = 1 << 20;
-    let mut buffer = vec![0; PIECE_BYTES.min(to.saturating_sub(from)) as usize];
-    let mut at = from;
-    while at < to {
-        let piece = (to - at).min(PIECE_BYTES) as usize;
-        let read = file
-            .read_at(&mut buffer[..piece], at)
-            .map_err(|error| StoreError::io(format!("read `{name}`"), &error))?;
-        if read < piece {
-            return Err(StoreError::corrupt(name, format!("byte {}", at + read as u64), "the file ends early"));
-        }
-        each(&buffer[..piece])?;
-        at += piece as u64;
-    }
-    Ok(())
 }

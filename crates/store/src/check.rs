@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::block::Block;
 use crate::block_codec::{self, LOG};
-use crate::close_record::{self, CLEAN, CloseRecord};
+use crate::close_record::{self, CLEAN, CloseRecord, Fit};
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
 use crate::framed::{self, SECTOR_BYTES};
@@ -13,8 +13,8 @@ use crate::hash::Hash;
 use crate::id::Id;
 use crate::journal::{self, JOURNAL};
 use crate::keys::{KEYS, KeyFile};
-use crate::recover::{check_tail, reference};
 use crate::records::Records;
+use crate::recover::{check_tail, reference};
 use crate::row::{Reference, Row};
 use crate::segment::{CutName, LogKind, SegmentName};
 use crate::survey::Survey;
@@ -43,6 +43,8 @@ pub struct FileCheck {
     pub blocks: u64,
     /// Whether the store had been closed properly, so that every file could be compared with its close record.
     pub clean: bool,
+    /// Whether a close record is there though the store was opened since: removing it did not become durable.
+    pub stale: bool,
 }
 
 /// Checks keys, journal, log, cut files and close record, the sectors of all other files that have them, and after a
@@ -52,8 +54,7 @@ pub struct FileCheck {
 pub fn check_files(disk: &Arc<dyn Disk>) -> Result<FileCheck, StoreError> {
     let mut check = Check { disk: disk.clone(), result: FileCheck::default() };
     let keys = check.note(KeyFile::read(&**disk, KEYS))?;
-    let clean = check.note(close_record::read(&**disk))?.flatten();
-    check.result.clean = clean.is_some();
+    let mut clean = check.note(close_record::read(&**disk))?.flatten();
     let surveys = match &keys {
         Some(keys) => Some((
             check.note(Survey::read(&**disk, &JOURNAL, keys.store_id, keys.journal_id))?,
@@ -63,11 +64,21 @@ pub fn check_files(disk: &Arc<dyn Disk>) -> Result<FileCheck, StoreError> {
     };
     let mut torn_from = BTreeMap::new();
     if let Some((Some(journal), Some(log))) = &surveys {
-        check.tails(journal, log, clean.is_some())?;
+        check.tails(journal, log)?;
+        if let Some(record) = &clean {
+            let fits = [record.fit(&JOURNAL, journal), record.fit(&LOG, log)];
+            for fit in fits {
+                if check.note(fit)? == Some(Fit::Stale) {
+                    check.result.stale = true;
+                }
+            }
+        }
         for survey in [journal, log] {
             torn_from.insert(survey.tip.file.clone(), survey.tip.valid_sectors);
         }
     }
+    clean = clean.filter(|_| !check.result.stale);
+    check.result.clean = clean.is_some();
     check.files(clean.as_ref(), &torn_from)?;
     if let (Some(keys), Some((Some(journal), Some(log)))) = (&keys, &surveys) {
         check.chains(keys, journal, log)?;
@@ -88,6 +99,7 @@ impl Check {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(StoreError { at: Some(at), .. }) => {
+                let at = *at;
                 self.find(&at.file, at.place, at.what);
                 Ok(None)
             }
@@ -103,15 +115,11 @@ impl Check {
         self.result.findings.push(Finding { file: file.to_owned(), place: place.into(), what: what.into() });
     }
 
-    fn tails(&mut self, journal: &Survey, log: &Survey, clean: bool) -> Result<(), StoreError> {
+    fn tails(&mut self, journal: &Survey, log: &Survey) -> Result<(), StoreError> {
         let journal_end = journal.tip.marks.own.max(log.tip.marks.other).max(2);
         let log_end = log.tip.marks.own.max(journal.tip.marks.other);
         for (kind, survey, durable) in [(&JOURNAL, journal, journal_end), (&LOG, log, log_end)] {
             self.note(check_tail(kind, survey, durable))?;
-            if clean && survey.tip.tail.bytes > 0 {
-                let place = format!("sector {}", survey.tip.valid_sectors);
-                self.find(&survey.tip.file, place, "bytes after the end that the close record names");
-            }
         }
         Ok(())
     }
@@ -220,7 +228,8 @@ impl Check {
         }
         for (number, cut) in cuts {
             if self.result.findings.is_empty() && ends.get(&cut.position) != Some(&cut.block_hash) {
-                let what = format!("row {number} names a cut at {} where the log has no such block", cut.position);
+                let what =
+                    format!("row {number} names a cut at {} where the log has no such block", cut.position);
                 self.find(&journal.tip.file, format!("row {number}"), what);
             }
         }
@@ -243,7 +252,11 @@ impl Check {
                 self.find(&named.name, "byte 0", format!("a file that row {} names is missing", row.number));
             } else if reference(&*self.disk, &named.name)? != *named {
                 let place = format!("bytes 0 to {}", named.length);
-                self.find(&named.name, place, format!("the content differs from what row {} names", row.number));
+                self.find(
+                    &named.name,
+                    place,
+                    format!("the content differs from what row {} names", row.number),
+                );
             }
         }
         Ok(())

@@ -12,10 +12,12 @@ use crate::error::StoreError;
 use crate::framed;
 use crate::hash::Hash;
 use crate::id::Id;
+use crate::journal::JOURNAL;
 use crate::keys::newer;
 use crate::recover::reference;
 use crate::row::Reference;
-use crate::survey::list;
+use crate::segment::{LogKind, SegmentName};
+use crate::survey::{Survey, list};
 
 /// The record's name in the store's folder; it is there only while the store is closed.
 pub const CLEAN: &str = "clean";
@@ -61,17 +63,69 @@ pub(crate) fn read(disk: &dyn Disk) -> Result<Option<CloseRecord>, StoreError> {
         return Ok(None);
     }
     // It was replaced as a whole, so that a crash never leaves a half.
-    let record: CloseRecord = framed::read_file(disk, CLEAN).and_then(|bytes| {
-        serde_json::from_slice(&bytes)
-            .map_err(|error| StoreError::corrupt(CLEAN, "byte 0", format!("no close record ({error})")))
-    })
-    .map_err(|mut error| {
-        if error.kind == crate::error::ErrorKind::Corrupt {
-            error.hint = "run `counterfoil verify`; removing `clean` makes the next command walk the logs".to_owned();
-        }
-        error
-    })?;
+    let record: CloseRecord = framed::read_file(disk, CLEAN)
+        .and_then(|bytes| {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| StoreError::corrupt(CLEAN, "byte 0", format!("no close record ({error})")))
+        })
+        .map_err(|mut error| {
+            if error.kind == crate::error::ErrorKind::Corrupt {
+                error.hint =
+                    "run `counterfoil verify`; removing `clean` makes the next command walk the logs"
+                        .to_owned();
+            }
+            error
+        })?;
     if record.format > FORMAT { Err(newer(CLEAN, record.format)) } else { Ok(Some(record)) }
+}
+
+/// Whether a close record still tells how the logs end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// Nothing was written since.
+    Closed,
+    /// The store was opened since; removing the record did not become durable.
+    Stale,
+}
+
+impl CloseRecord {
+    /// Compares the record with the end of one log.
+    ///
+    /// **Errors**: corrupt, when the log has lost or changed what the record names.
+    pub(crate) fn fit(&self, kind: &LogKind, survey: &Survey) -> Result<Fit, StoreError> {
+        let end = if kind.folder == JOURNAL.folder { &self.journal } else { &self.log };
+        let tip = &survey.tip;
+        if tip.header.store_id != self.store_id {
+            return Err(StoreError::corrupt(CLEAN, "byte 0", "the close record is of another store"));
+        }
+        let bad =
+            |what: &str| Err(StoreError::corrupt(&tip.file, format!("sector {}", tip.valid_sectors), what));
+        if tip.end < end.end || tip.header.incarnation < end.incarnation {
+            return bad("the log ends before the end that the close record names");
+        }
+        if tip.end > end.end || tip.header.incarnation > end.incarnation {
+            return Ok(Fit::Stale);
+        }
+        if tip.hash != end.hash {
+            return bad("the last record differs from the close record");
+        }
+        let there: Vec<String> = survey.segments.iter().map(|segment| segment.path(kind)).collect();
+        let listed = self.files.iter().map(|file| &file.name).filter(|name| {
+            let file = name.strip_prefix(kind.folder).and_then(|name| name.strip_prefix('/'));
+            file.is_some_and(|file| SegmentName::parse(kind, file).is_some())
+        });
+        for name in listed {
+            if !there.contains(name) {
+                let what = "a file that the close record names is missing";
+                return Err(StoreError::corrupt(name, "byte 0", what));
+            }
+        }
+        if tip.tail.bytes > 0 {
+            bad("bytes after the end that the close record names")
+        } else {
+            Ok(Fit::Closed)
+        }
+    }
 }
 
 /// Writes the record: of files in `known` the content is taken as given, all others are read.

@@ -34,7 +34,7 @@ pub struct StoreError {
     /// What to try.
     pub hint: String,
     /// Where, for bytes that are not what was written.
-    pub at: Option<Place>,
+    pub at: Option<Box<Place>>,
 }
 
 /// A place in the store's folder.
@@ -50,7 +50,12 @@ pub struct Place {
 
 impl StoreError {
     /// An error with its parts.
-    pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(
+        kind: ErrorKind,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self { kind, code, message: message.into(), hint: hint.into(), at: None }
     }
 
@@ -63,7 +68,7 @@ impl StoreError {
             "run `counterfoil verify`, then restore that file from a backup",
         );
         let at = Place { file: file.to_owned(), place: place.to_string(), what: what.to_string() };
-        Self { at: Some(at), ..error }
+        Self { at: Some(Box::new(at)), ..error }
     }
 
     /// An input/output error, with what was being done.

@@ -110,7 +110,9 @@ pub fn decode_file(name: &str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut payload = decode(0, bytes).map_err(|bad| bad_sector(name, bad))?;
     let length = payload.first_chunk::<LENGTH_BYTES>().map(|head| u32::from_le_bytes(*head));
     let length = match length.map(usize::try_from) {
-        Some(Ok(length)) if sectors_of(length.saturating_add(LENGTH_BYTES)) * SECTOR_BYTES == bytes.len() => length,
+        Some(Ok(length)) if sectors_of(length.saturating_add(LENGTH_BYTES)) * SECTOR_BYTES == bytes.len() => {
+            length
+        }
         _ => {
             return Err(StoreError::corrupt(name, "sector 0", "the file's length is not what was written"));
         }
@@ -161,7 +163,11 @@ mod tests {
             assert_eq!(back[..length], bytes);
             assert!(back[length..].iter().all(|byte| *byte == 0));
             if length > 0 {
-                assert_eq!(decode(8, &sectors).map_err(|bad| bad.kind), Err(BadKind::Rot), "in another place");
+                assert_eq!(
+                    decode(8, &sectors).map_err(|bad| bad.kind),
+                    Err(BadKind::Rot),
+                    "in another place"
+                );
             }
             assert_eq!(decode_file("f", &encode_file(&bytes)).expect("valid"), bytes);
         }

@@ -49,8 +49,8 @@ impl<const N: usize> Serialize for Hex<N> {
 impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let digits = String::deserialize(deserializer)?;
-        parse(&digits)
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom(format!("expected {} hex digits, found `{digits}`", 2 * N)))
+        parse(&digits).map(Self).ok_or_else(|| {
+            serde::de::Error::custom(format!("expected {} hex digits, found `{digits}`", 2 * N))
+        })
     }
 }

@@ -94,7 +94,8 @@ impl KeyFile {
 
     /// Reads the file; a missing one is [`ErrorKind::NotFound`], one of a newer version [`ErrorKind::Newer`].
     pub fn read(disk: &dyn Disk, name: &str) -> Result<Self, StoreError> {
-        let there = disk.exists(name).map_err(|error| StoreError::io(format!("look for `{name}`"), &error))?;
+        let there =
+            disk.exists(name).map_err(|error| StoreError::io(format!("look for `{name}`"), &error))?;
         if !there {
             return Err(StoreError::new(
                 ErrorKind::NotFound,
@@ -170,7 +171,8 @@ pub fn parse_keys(text: &str) -> Result<Keys, StoreError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let Some((name, value)) = line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) else {
+        let Some((name, value)) = line.split_once('=').map(|(name, value)| (name.trim(), value.trim()))
+        else {
             return Err(invalid(format!("line {number}: expected `NAME = HEX`")));
         };
         match name {
@@ -201,7 +203,11 @@ fn set<const N: usize>(
     line: usize,
 ) -> Result<(), StoreError> {
     let bytes = hex::parse(value).ok_or_else(|| {
-        invalid(format!("line {line}: expected {} hex digits for `{name}`, found {} characters", 2 * N, value.len()))
+        invalid(format!(
+            "line {line}: expected {} hex digits for `{name}`, found {} characters",
+            2 * N,
+            value.len()
+        ))
     })?;
     if slot.replace(bytes).is_some() {
         return Err(invalid(format!("line {line}: `{name}` stands twice")));
@@ -254,7 +260,8 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_apart_from_rot() {
-        let newer = KeyFile::decode(KEYS, br#"{"format":2,"shape":"unknown"}"#).map(|_| ()).expect_err("newer");
+        let newer =
+            KeyFile::decode(KEYS, br#"{"format":2,"shape":"unknown"}"#).map(|_| ()).expect_err("newer");
         assert_eq!((newer.kind, newer.code), (ErrorKind::Newer, "folder_newer"));
         let rot = KeyFile::decode(KEYS, br#"{"format":1}"#).map(|_| ()).expect_err("corrupt");
         assert_eq!(rot.kind, ErrorKind::Corrupt);
@@ -270,7 +277,10 @@ mod tests {
         check("", "keys: expected a line `identity = HEX`");
         check("\n identity 00", "keys: line 2: expected `NAME = HEX`");
         check("identity = 00", "keys: line 1: expected 32 hex digits for `identity`, found 2 characters");
-        check("salt = 00", "keys: line 1: expected `identity`, `digest`, `personal` or `shard`, found `salt`");
+        check(
+            "salt = 00",
+            "keys: line 1: expected `identity`, `digest`, `personal` or `shard`, found `salt`",
+        );
         let twice = format!("{text}shard = 00000000000000000000000000000000\n");
         check(&twice, "keys: line 6: `shard` stands twice");
     }

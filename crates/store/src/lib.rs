@@ -34,6 +34,7 @@ mod hex;
 mod id;
 mod journal;
 mod keys;
+mod new_segment;
 mod records;
 mod recover;
 mod roots;

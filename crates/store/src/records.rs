@@ -123,6 +123,10 @@ impl Records {
     }
 
     fn bad(&self, sector: u64, what: String) -> StoreError {
-        StoreError::corrupt(self.reader.as_ref().map_or(self.kind.folder, SegmentReader::name), format!("sector {sector}"), what)
+        StoreError::corrupt(
+            self.reader.as_ref().map_or(self.kind.folder, SegmentReader::name),
+            format!("sector {sector}"),
+            what,
+        )
     }
 }

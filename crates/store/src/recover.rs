@@ -4,13 +4,14 @@
 
 use serde::Serialize;
 
-use crate::append_log::{AppendLog, LogSetting, NewSegment, copy_bytes};
+use crate::append_log::{AppendLog, LogSetting};
 use crate::disk::Mode;
 use crate::error::StoreError;
 use crate::framed::{self, SECTOR_BYTES, bad_sector};
 use crate::hash::Hash;
+use crate::new_segment::{NewSegment, copy_bytes};
 use crate::row::Reference;
-use crate::segment::{CutName, LogKind, Marks, SegmentHeader, SegmentName};
+use crate::segment::{CutName, LogKind, Marks, SegmentHeader};
 use crate::survey::Survey;
 
 /// A tail that a recovery took off.
@@ -87,7 +88,7 @@ pub(crate) fn recover(
 
     let mut segments = survey.segments.clone();
     let replaced = segments.pop();
-    segments.push(SegmentName { first: header.first, incarnation });
+    segments.push(header.name());
     let leftovers = survey.leftovers.iter().chain(&replaced).map(|name| name.path(kind)).collect();
     let unnamed = unnamed_cuts(&setting, kind, survey, cut.as_ref())?;
     let log = AppendLog::assemble(setting, kind, segments, header, written, tip.end, tip.hash);
@@ -101,7 +102,8 @@ struct CutHead<'a> {
     position: u64,
 }
 
-/// Writes the tail to a cut file, unless one with the same bytes is there from a recovery that did not finish.
+/// Writes the tail to a cut file; one with the same bytes, from a recovery that did not finish, is written again,
+/// because its name may never have become durable.
 fn keep_tail(
     setting: &LogSetting,
     kind: &LogKind,
@@ -125,20 +127,13 @@ fn keep_tail(
         payload.extend_from_slice(bytes);
         Ok(())
     })?;
-    let mut kept = None;
+    let mut kept = CutName { first: tip.end, incarnation }.path(kind);
     for name in survey.cuts.iter().filter(|cut| cut.first == tip.end).map(|cut| cut.path(kind)) {
         if framed::read_file(disk, &name)? == payload {
-            kept = Some(name);
+            kept = name;
         }
     }
-    let kept = match kept {
-        Some(name) => name,
-        None => {
-            let name = CutName { first: tip.end, incarnation }.path(kind);
-            framed::write_file(disk, &name, &payload)?;
-            name
-        }
-    };
+    framed::write_file(disk, &kept, &payload)?;
     Ok(Some(CutOff {
         file: tip.file.clone(),
         sector: tip.valid_sectors,

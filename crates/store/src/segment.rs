@@ -116,6 +116,11 @@ pub(crate) struct SegmentHeader {
 impl SegmentHeader {
     pub const FORMAT: u32 = 1;
 
+    /// The name of its segment.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { first: self.first, incarnation: self.incarnation }
+    }
+
     /// Its sector. It is always exactly one, so that records keep their sectors in a copy of another incarnation.
     pub fn encode(&self, marks: Marks) -> Result<Vec<u8>, StoreError> {
         let json = serde_json::to_vec(self)

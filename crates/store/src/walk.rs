@@ -82,10 +82,10 @@ impl SegmentReader {
         prefix.check_version(&self.name)?;
         let next = sector + prefix.sectors();
         if next > self.sectors() {
-            return Ok(Step::Bad(self.first_bad(sector, self.sectors())?.unwrap_or(BadSector {
-                ordinal: self.sectors(),
-                kind: BadKind::Lost,
-            })));
+            return Ok(Step::Bad(
+                self.first_bad(sector, self.sectors())?
+                    .unwrap_or(BadSector { ordinal: self.sectors(), kind: BadKind::Lost }),
+            ));
         }
         let mut bytes = first;
         bytes.drain(..PREFIX_BYTES);

@@ -18,7 +18,8 @@ fn with_free_pages() -> (World, MemoryDisk) {
     let mut tables = Tables::open(disk.shared()).unwrap();
     let long = |n: u64| format!("value {n} {}", "y".repeat(9_000));
     let hash = |n: u64| tables_world::personal_hash(&long(n));
-    let personal = |n: u64, hash| Effect::Personal { account: format!("p-{n}"), field: "note".to_owned(), hash };
+    let personal =
+        |n: u64, hash| Effect::Personal { account: format!("p-{n}"), field: "note".to_owned(), hash };
     world.add_row((0..20).map(|n| personal(n, Some(hash(n)))).collect());
     world.catch_up(&mut tables).unwrap();
     for n in 0..20 {
@@ -113,11 +114,12 @@ fn pages_lost_moved_cut_or_of_another_moment_are_found() {
     swapped[page(4)].copy_from_slice(&third);
     check("two pages that changed places", swapped, &[3, 4]);
     check("a page less", whole[..whole.len() - PAGE].to_vec(), &[pages as u64]);
-    check("half a page less", whole[..whole.len() - PAGE / 2].to_vec(), &[pages as u64, pages as u64]);
+    check("half a page less", whole[..whole.len() - PAGE / 2].to_vec(), &[pages as u64]);
     let mut longer = whole.clone();
     longer.extend_from_slice(&whole[page(2)]);
-    check("a page more", longer, &[pages as u64 + 1, pages as u64 + 1]);
+    check("a page more", longer, &[pages as u64 + 1]);
     check("nothing", Vec::new(), &[1]);
+    check("one page", whole[..PAGE].to_vec(), &[2]);
     check("all of it", whole, &[]);
 }
 
@@ -134,7 +136,8 @@ fn reading_rotten_tables_never_gives_other_values() {
         let mut bytes = whole.clone();
         bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
         disk.put("tables.db", bytes);
-        let read = Tables::open(disk.shared()).and_then(|tables| tables.dump().collect::<Result<Vec<_>, _>>());
+        let read =
+            Tables::open(disk.shared()).and_then(|tables| tables.dump().collect::<Result<Vec<_>, _>>());
         match read {
             Ok(rows) => {
                 assert_eq!(rows, expect, "bit {bit}");
@@ -168,7 +171,10 @@ fn a_flip_in_a_page_that_a_change_needs_is_refused() {
     let mut tables = Tables::open(disk.shared()).unwrap();
     let before = tables.applied();
     let error = world.catch_up(&mut tables).unwrap_err();
-    assert_eq!(error.message, format!("a page whose checksum does not match in `tables.db` at page {last_free}"));
+    assert_eq!(
+        error.message,
+        format!("a page whose checksum does not match in `tables.db` at page {last_free}")
+    );
     drop(tables);
     assert_eq!(Tables::open(disk.shared()).unwrap().applied(), before);
 }

@@ -50,7 +50,9 @@ fn without_address(bytes: &[u8]) -> Vec<u8> {
         return bytes.to_vec();
     }
     match json::read_object(bytes) {
-        Ok(members) => outcome::strip_address(metering::Value::Object(members)).to_canonical_json().into_bytes(),
+        Ok(members) => {
+            outcome::strip_address(metering::Value::Object(members)).to_canonical_json().into_bytes()
+        }
         Err(_) => outcome::scrub(bytes),
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn decode(outcome: Outcome, origin: Option<Origin>) -> Result<Draft, 
     let refused = |rejection| Undecodable { rejection, source: source.clone(), id: id.clone() };
     let named = named.map_err(refused)?;
     if identity.is_none() {
-        let message = "expected an envelope with topic, partition and offset or with feed and line, or an event_id";
+        let message =
+            "expected an envelope with topic, partition and offset or with feed and line, or an event_id";
         return Err(refused(Rejection::new(Code::MissingId, format!("{message}, found `none`"))));
     }
     let occurred_at = outcome.time().map_err(refused)?;
@@ -71,10 +72,18 @@ impl Outcome {
 
     fn named(&self) -> Result<Named, Rejection> {
         let outcome = self.number("outcome").and_then(outcome_of).ok_or_else(|| {
-            self.refuse("outcome", Code::OutcomeUnknown, "an outcome from 0 (accepted) to 6 (cardinality_limited)")
+            self.refuse(
+                "outcome",
+                Code::OutcomeUnknown,
+                "an outcome from 0 (accepted) to 6 (cardinality_limited)",
+            )
         })?;
         let category = self.number("category").and_then(category_of).ok_or_else(|| {
-            self.refuse("category", Code::CategoryUnknown, "a category from 0 (default) to 38 (snapshot_image)")
+            self.refuse(
+                "category",
+                Code::CategoryUnknown,
+                "a category from 0 (default) to 38 (snapshot_image)",
+            )
         })?;
         let account = match self.get("org_id") {
             None => None,
@@ -94,7 +103,8 @@ impl Outcome {
     }
 
     fn refuse(&self, name: &str, code: Code, expected: &str) -> Rejection {
-        let found = self.get(name).map_or_else(|| "none".to_owned(), |value| excerpt(&value.to_canonical_json()));
+        let found =
+            self.get(name).map_or_else(|| "none".to_owned(), |value| excerpt(&value.to_canonical_json()));
         Rejection::new(code, format!("expected {expected}, found `{found}`"))
     }
 
@@ -131,9 +141,10 @@ impl Outcome {
         if let Some(project) = self.get("project_id") {
             properties.push(("project".to_owned(), project.clone()));
         }
-        let kept = self.members.into_iter().filter(|(key, value)| {
-            !READ.contains(&key.as_str()) && *value != Value::Null
-        });
+        let kept = self
+            .members
+            .into_iter()
+            .filter(|(key, value)| !READ.contains(&key.as_str()) && *value != Value::Null);
         properties.extend(kept.map(|(key, value)| {
             (if key == "project" { "sentry.project".to_owned() } else { key }, strip_address(value))
         }));

@@ -24,6 +24,7 @@ pub fn run(global: &Global, args: &ApplyArgs) -> Result<Outcome, Failure> {
     let plan = match engine.plan(&documents)? {
         Ok(plan) => plan,
         Err(problems) => {
+            engine.journal_refusal(&context::caller(global), &problems)?;
             engine.close()?;
             return Err(refused(&problems));
         }

@@ -8,7 +8,7 @@ use connectors::config::read_documents;
 use connectors::{Decoder, Feed};
 use engine::{Engine, FeedOptions, FeedReport, FixedClock, PeriodName, report_json};
 use serde_json::{Value, json};
-use store::{InvoiceFilter, StoredInvoice};
+use store::tables::{InvoiceFilter, StoredInvoice};
 
 use crate::args::{Format, Global, WorldArgs};
 use crate::commands::ingest::fates_table;

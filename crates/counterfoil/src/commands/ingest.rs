@@ -1,6 +1,6 @@
 //! `ingest`: files of events → fates.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::Path;
 
 use connectors::{Decoder, Feed, open_input, read_mapping};
@@ -40,8 +40,15 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         };
         let bar = output::progress(None, &feed.name);
         let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
-        let report = engine
-            .ingest(&caller, &decoder, &feed, input, options, &mut |received| bar.set_position(received))?;
+        let mut progress = |received: u64| {
+            bar.set_position(received);
+            if args.acknowledge {
+                // A reader that went away ends nothing here: the records are durable all the same.
+                let mut out = std::io::stdout();
+                let _ = writeln!(out, "acknowledged {received}").and_then(|()| out.flush());
+            }
+        };
+        let report = engine.ingest(&caller, &decoder, &feed, input, options, &mut progress)?;
         bar.finish_and_clear();
         reports.push(report);
     }
@@ -50,7 +57,9 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
     if let Some(first) = broken_sums.first() {
         return Err(Failure::could_not("sums_differ", first, "run `counterfoil verify`"));
     }
-    print(global, &reports)?;
+    if !args.acknowledge {
+        print(global, &reports)?;
+    }
     for report in reports.iter().filter(|report| report.broken.is_some()) {
         let why = report.broken.as_deref().unwrap_or("");
         output::note(&format!(

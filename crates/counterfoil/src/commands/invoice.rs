@@ -2,7 +2,7 @@
 
 use engine::{Engine, PeriodName};
 use serde_json::{Value, json};
-use store::{InvoiceFilter, StoredInvoice};
+use store::tables::{InvoiceFilter, StoredInvoice};
 
 use crate::args::{Format, Global, InvoiceArgs, InvoiceCommand};
 use crate::context;
@@ -72,7 +72,7 @@ fn summary(invoice: &StoredInvoice) -> Value {
     json!({
         "invoice": invoice.invoice,
         "number": invoice.number,
-        "status": invoice.status,
+        "status": invoice.status.as_str(),
         "account": invoice.account,
         "period": invoice.period,
         "currency": invoice.currency,
@@ -89,7 +89,7 @@ fn print_list(global: &Global, invoices: &[StoredInvoice]) -> Result<(), Failure
         .map(|invoice| {
             vec![
                 invoice.number.clone().unwrap_or_else(|| "(draft)".to_owned()),
-                invoice.status.clone(),
+                invoice.status.to_string(),
                 invoice.account.clone(),
                 invoice.period.clone(),
                 grouped(&invoice.total),
@@ -110,7 +110,7 @@ fn show(global: &Global, engine: &Engine, id: &str, body: bool, envelope: bool) 
     }
     if global.format == Format::Json {
         return output::json_data(
-            &json!({ "body": invoice.body, "envelope": invoice.envelope, "status": invoice.status }),
+            &json!({ "body": invoice.body, "envelope": invoice.envelope, "status": invoice.status.as_str() }),
         );
     }
     output::data(&invoice_text(&invoice))

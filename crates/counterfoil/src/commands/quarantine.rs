@@ -3,7 +3,7 @@
 use engine::Repair;
 use metering::Fate;
 use serde_json::{Value, json};
-use store::QuarantineFilter;
+use store::tables::QuarantineFilter;
 
 use crate::args::{Format, Global, QuarantineArgs, QuarantineCommand};
 use crate::context;

@@ -68,7 +68,7 @@ fn print(global: &Global, currency: Currency, rows: &[Row]) -> Result<(), Failur
                     "currency": currency.code(),
                     "exact": charge.exact.to_string(),
                     "residue": rounded.residue.to_string(),
-                    "basis": invoicing::basis_value(&charge.basis),
+                    "basis": invoicing::basis_value(&charge.basis, None),
                 })
             })
             .collect();

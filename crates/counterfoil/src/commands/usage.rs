@@ -142,7 +142,7 @@ fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
     for meter in meters(engine, args) {
         for listed in engine.events(&query(engine, args, meter, &window))? {
             let event = &listed.event;
-            let digest = engine.digest_of(event);
+            let digest = engine.digest(event);
             let value = listed.value.map(|value| value.to_string());
             let line = match global.format {
                 Format::Json => format!(
@@ -185,7 +185,7 @@ fn fates(global: &Global, engine: &Engine) -> Result<(), Failure> {
             .map(|row| {
                 json!({
                     "feed": row.feed, "source": row.source, "fate": row.fate, "code": row.code,
-                    "records": row.records.to_string(), "units": row.units,
+                    "records": row.records.to_string(), "units": row.units.to_string(),
                 })
             })
             .collect();
@@ -200,7 +200,7 @@ fn fates(global: &Global, engine: &Engine) -> Result<(), Failure> {
                 row.fate.clone(),
                 row.code.clone().unwrap_or_else(String::new),
                 grouped(&row.records.to_string()),
-                grouped(&row.units),
+                grouped(&row.units.to_string()),
             ]
         })
         .collect();

@@ -1,7 +1,7 @@
 //! `verify`: reads and derives everything again.
 
 use serde_json::{Value, json};
-use store::JournalHead;
+use store::Head;
 
 use crate::args::{Format, Global, VerifyArgs};
 use crate::context;
@@ -58,7 +58,7 @@ pub fn run(global: &Global, args: &VerifyArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::of(!verified.findings.is_empty()))
 }
 
-fn read_head(path: &std::path::Path) -> Result<JournalHead, Failure> {
+fn read_head(path: &std::path::Path) -> Result<Head, Failure> {
     let bad = |error: String| {
         Failure::could_not(
             "head_unreadable",

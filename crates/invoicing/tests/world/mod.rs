@@ -105,7 +105,12 @@ pub fn usage_item(name: &str, meter: &str, price: PriceSource) -> Item {
 pub fn fee_item(name: &str, amount: &str, pay: Pay) -> Item {
     Item {
         name: name.into(),
-        charging: Charging::Fee { amount: number(amount), quantity: Rational::ONE, pay, prorate: Prorate::Day },
+        charging: Charging::Fee {
+            amount: number(amount),
+            quantity: Rational::ONE,
+            pay,
+            prorate: Prorate::Day,
+        },
         description: None,
     }
 }
@@ -153,15 +158,18 @@ impl World {
         let currency = Currency::parse(chance.pick(&["USD", "JPY", "KWD", "EUR"])).unwrap();
         let mut terms = Terms::default();
         terms.sellers.add(seller(currency));
-        let own: Vec<Item> = (0..1 + chance.below(4)).map(|index| random_item(chance, index, &mut terms, currency)).collect();
-        let planned: Vec<Item> = (2..2 + chance.below(4)).map(|index| random_item(chance, index, &mut terms, currency)).collect();
+        let own: Vec<Item> =
+            (0..1 + chance.below(4)).map(|index| random_item(chance, index, &mut terms, currency)).collect();
+        let planned: Vec<Item> =
+            (2..2 + chance.below(4)).map(|index| random_item(chance, index, &mut terms, currency)).collect();
         terms.plans.add(Plan { name: "team".into(), version: version(1), currency, items: items(planned) });
         let start = date("2024-01-01").plus_days(i64::try_from(chance.below(1000)).unwrap()).unwrap();
         let days = i64::try_from(1 + chance.below(70)).unwrap();
         let contract = Contract {
             plan: chance.one_in(2).then(|| "team".to_owned()),
             items: items(own),
-            zone: Zone::parse(chance.pick(&["UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"])).unwrap(),
+            zone: Zone::parse(chance.pick(&["UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Apia"]))
+                .unwrap(),
             start,
             end: chance.one_in(2).then(|| start.plus_days(days).unwrap()),
             anchor: u8::try_from(1 + chance.below(31)).unwrap(),

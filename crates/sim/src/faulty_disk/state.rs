@@ -191,7 +191,8 @@ impl State {
         let names = self.durable_names.after_power_cut(&mut chance, cut);
         let kept: BTreeSet<u64> = names.files.values().copied().collect();
         let files = self.inodes.iter().filter(|(number, _)| kept.contains(number));
-        let inodes = files.map(|(number, inode)| (*number, inode.after_power_cut(&mut chance, cut))).collect();
+        let inodes =
+            files.map(|(number, inode)| (*number, inode.after_power_cut(&mut chance, cut))).collect();
         let durable_names = DurableNames::of(names.clone());
         Self { inodes, next_inode: self.next_inode, names, durable_names, ..Self::default() }
     }

@@ -8,9 +8,13 @@ mod header;
 mod ids;
 mod kept;
 mod section;
+#[cfg(test)]
+mod tests;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use metering::Code;
 
 use crate::block::{Block, BlockDraft, FirstSight};
 use crate::coding::{BadCoding, Reader, put_u64};
@@ -19,7 +23,6 @@ use crate::segment::{Link, LogKind};
 use dictionary::{Dictionary, Strings};
 pub use header::{BlockHeader, InputCursor, SectionFact};
 use section::SectionKind;
-
 
 /// The event log as a log.
 pub(crate) const LOG: LogKind =
@@ -64,9 +67,11 @@ pub(crate) fn encode(place: BlockPlace, draft: &BlockDraft) -> Result<(Vec<u8>, 
         }
     }
     let header = BlockHeader::of(place, draft, facts);
-    let json = serde_json::to_vec(&header).map_err(|error| format!("a block header cannot be written ({error})"))?;
+    let json =
+        serde_json::to_vec(&header).map_err(|error| format!("a block header cannot be written ({error})"))?;
     let length = u32::try_from(json.len()).map_err(|_| "a block header is over 4 GiB".to_owned())?;
-    let mut record = Vec::with_capacity(LENGTH_BYTES + json.len() + stored.iter().map(Vec::len).sum::<usize>());
+    let mut record =
+        Vec::with_capacity(LENGTH_BYTES + json.len() + stored.iter().map(Vec::len).sum::<usize>());
     record.extend_from_slice(&length.to_le_bytes());
     record.extend_from_slice(&json);
     for bytes in stored {
@@ -113,13 +118,14 @@ pub(crate) fn decode(record: &[u8]) -> Result<Block, String> {
     Ok(block)
 }
 
-/// Checks that every record of a block has one fate: received = accepted + duplicate + conflict + rejected.
+/// Checks that every record of a block has one fate: received = accepted + duplicate + conflict + rejected (by code).
 pub(crate) fn check_balance(draft: &BlockDraft) -> Result<(), String> {
     if draft.records == 0 {
         return Err("a block of no records".to_owned());
     }
-    let counted = |fate: Option<&str>| -> u128 {
-        let counters = draft.counters.iter().filter(|counter| fate.is_none_or(|fate| counter.key.fate == fate));
+    let counted = |fate: &str, code: Option<Code>| -> u128 {
+        let counters = draft.counters.iter().filter(|counter| counter.key.fate == fate);
+        let counters = counters.filter(|counter| code.is_none() || counter.key.code == code);
         counters.map(|counter| u128::from(counter.records)).sum()
     };
     let check = |what: &str, expected: u128, found: u128| {
@@ -129,28 +135,41 @@ pub(crate) fn check_balance(draft: &BlockDraft) -> Result<(), String> {
             Err(format!("a block whose {what} do not add up: expected {expected}, found `{found}`"))
         }
     };
-    check("fates", u128::from(draft.records), counted(None))?;
-    check("accepted records", counted(Some("accepted")), draft.accepted.len() as u128)?;
-    let conflict_code = metering::Code::Conflict;
-    let conflicts = draft.kept.iter().filter(|kept| kept.code == conflict_code).count() as u128;
-    check("conflicts", counted(Some("conflict")), conflicts)?;
-    check("rejected records", counted(Some("rejected")), draft.kept.len() as u128 - conflicts)?;
-    let mut seen = BTreeSet::new();
-    let ordered = |mut indices: Box<dyn Iterator<Item = u32> + '_>| indices.try_fold(None, |before, index| {
-        (Some(index) > before).then_some(Some(index))
-    });
-    let in_order = ordered(Box::new(draft.accepted.iter().map(|accepted| accepted.index))).is_some()
-        && ordered(Box::new(draft.kept.iter().map(|kept| kept.index))).is_some();
-    let indices = draft.accepted.iter().map(|accepted| accepted.index);
-    for index in indices.chain(draft.kept.iter().map(|kept| kept.index)) {
-        if index >= draft.records || !seen.insert(index) {
-            return Err(format!("a block whose record `{index}` has no place or two fates"));
-        }
+    let fates = ["accepted", "duplicate", "conflict", "rejected"];
+    check("fates", u128::from(draft.records), fates.iter().map(|fate| counted(fate, None)).sum())?;
+    check("accepted records", draft.accepted.len() as u128, counted("accepted", None))?;
+    let mut kept: BTreeMap<&str, (Code, u128)> = BTreeMap::new();
+    for record in &draft.kept {
+        kept.entry(record.code.as_str()).or_insert((record.code, 0)).1 += 1;
     }
-    if !in_order {
+    let conflicts = kept.remove(Code::Conflict.as_str()).map_or(0, |(_, count)| count);
+    check("conflicts", conflicts, counted("conflict", None))?;
+    check("rejected records", draft.kept.len() as u128 - conflicts, counted("rejected", None))?;
+    for (name, (code, count)) in kept {
+        check(&format!("records rejected as `{name}`"), count, counted("rejected", Some(code)))?;
+    }
+    check_indices(draft)
+}
+
+/// Checks that indices rise, lie in the block, and that none has two fates.
+fn check_indices(draft: &BlockDraft) -> Result<(), String> {
+    if !rises(draft.accepted.iter().map(|row| row.index)) || !rises(draft.kept.iter().map(|row| row.index)) {
         return Err("a block whose records are out of order".to_owned());
     }
-    Ok(())
+    let accepted: BTreeSet<u32> = draft.accepted.iter().map(|row| row.index).collect();
+    let last = [accepted.last().copied(), draft.kept.last().map(|row| row.index)].into_iter().flatten().max();
+    if let Some(index) = last.filter(|index| *index >= draft.records) {
+        return Err(format!("a block of {} records that names record `{index}`", draft.records));
+    }
+    match draft.kept.iter().find(|row| accepted.contains(&row.index)) {
+        Some(row) => Err(format!("a block whose record `{}` has two fates", row.index)),
+        None => Ok(()),
+    }
+}
+
+fn rises(mut indices: impl Iterator<Item = u32>) -> bool {
+    let mut before = None;
+    indices.all(|index| before.replace(index).is_none_or(|before| before < index))
 }
 
 fn encode_first_sight<'a>(first_sight: &'a [FirstSight], dictionary: &mut Dictionary<'a>) -> Vec<u8> {

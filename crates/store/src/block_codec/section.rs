@@ -103,12 +103,8 @@ fn decompress(fact: &SectionFact, stored: &[u8]) -> Result<Vec<u8>, String> {
         return Err(bad("is too long"));
     }
     let mut raw = Vec::with_capacity(fact.raw_length.min(FIRST_BYTES_MAX) as usize);
-    let decoder =
-        zstd::stream::read::Decoder::new(stored).map_err(|_| bad("cannot be decompressed"))?;
-    decoder
-        .take(fact.raw_length + 1)
-        .read_to_end(&mut raw)
-        .map_err(|_| bad("cannot be decompressed"))?;
+    let decoder = zstd::stream::read::Decoder::new(stored).map_err(|_| bad("cannot be decompressed"))?;
+    decoder.take(fact.raw_length + 1).read_to_end(&mut raw).map_err(|_| bad("cannot be decompressed"))?;
     if raw.len() as u64 != fact.raw_length {
         return Err(bad("has another length than its header says"));
     }

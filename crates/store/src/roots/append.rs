@@ -38,12 +38,8 @@ impl Roots {
         };
         let (record, hash) =
             block_codec::encode(place, draft).map_err(|what| invalid("block_unwritable", what))?;
-        let link = Link {
-            first: place.position,
-            count: u64::from(draft.records),
-            previous: place.previous,
-            hash,
-        };
+        let link =
+            Link { first: place.position, count: u64::from(draft.records), previous: place.previous, hash };
         let end = link
             .first
             .checked_add(link.count)
@@ -115,8 +111,7 @@ impl Roots {
         journal::decode(&record).map_err(unwritable)?;
         let link = Link { first: row.number, count: 1, previous: row.previous, hash: row.hash };
         let log_durable = self.log.durable();
-        let result =
-            self.journal.append(link, &record, log_durable, now).and_then(|()| self.journal.sync());
+        let result = self.journal.append(link, &record, log_durable, now).and_then(|()| self.journal.sync());
         self.stop_on_error(result)?;
         Ok(row)
     }

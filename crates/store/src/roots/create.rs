@@ -102,9 +102,10 @@ fn clear_attempt(disk: &dyn Disk) -> Result<(), StoreError> {
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Corrupt) => None,
         Err(error) => return Err(error),
     };
-    for (kind, log_id) in
-        [(&JOURNAL, attempt.as_ref().map(|keys| keys.journal_id)), (&LOG, attempt.as_ref().map(|keys| keys.log_id))]
-    {
+    for (kind, log_id) in [
+        (&JOURNAL, attempt.as_ref().map(|keys| keys.journal_id)),
+        (&LOG, attempt.as_ref().map(|keys| keys.log_id)),
+    ] {
         for name in list(disk, kind.folder)? {
             let path = format!("{}/{name}", kind.folder);
             let ours = match log_id {

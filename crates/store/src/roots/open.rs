@@ -9,9 +9,10 @@ use serde_json::json;
 use super::{KnownDurable, OpenOptions, Opened, ReadState, Roots, SegmentSizes, State, TornTail};
 use crate::append_log::{AppendLog, LogSetting};
 use crate::block_codec::LOG;
-use crate::close_record::{self, CLEAN, CloseRecord, LogEnd};
+use crate::close_record::{self, CLEAN, CloseRecord, Fit};
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
+use crate::framed;
 use crate::id::Id;
 use crate::journal::JOURNAL;
 use crate::keys::{KEYS, KEYS_DRAFT, KeyFile, keys_missing};
@@ -24,6 +25,8 @@ use crate::survey::{Survey, list};
 struct Found {
     keys: KeyFile,
     clean: Option<CloseRecord>,
+    /// There is a close record, and the store was opened since.
+    stale: bool,
     journal: Survey,
     log: Survey,
     /// Ends known durable.
@@ -164,47 +167,17 @@ impl Found {
             // Row 1 was durable before `keys` got its name.
             journal: in_journal.own.max(in_log.other).max(known.row.saturating_add(1)).max(2),
         };
-        let found = Self { keys, clean, journal, log, durable };
+        let mut found = Self { keys, clean, stale: false, journal, log, durable };
         check_tail(&JOURNAL, &found.journal, durable.journal)?;
         check_tail(&LOG, &found.log, durable.log)?;
-        if let Some(record) = &found.clean {
-            check_closed(&JOURNAL, &found.journal, record.journal, record, &found.keys)?;
-            check_closed(&LOG, &found.log, record.log, record, &found.keys)?;
+        if let Some(record) = &found.clean
+            && [record.fit(&JOURNAL, &found.journal)?, record.fit(&LOG, &found.log)?].contains(&Fit::Stale)
+        {
+            found.clean = None;
+            found.stale = true;
         }
         Ok(found)
     }
-}
-
-/// Checks a log against the close record.
-fn check_closed(
-    kind: &LogKind,
-    survey: &Survey,
-    end: LogEnd,
-    record: &CloseRecord,
-    keys: &KeyFile,
-) -> Result<(), StoreError> {
-    let tip = &survey.tip;
-    let bad = |place: String, what: &str| Err(StoreError::corrupt(&tip.file, place, what));
-    if record.store_id != keys.store_id {
-        return Err(StoreError::corrupt(CLEAN, "byte 0", "the close record is of another store"));
-    }
-    if tip.tail.bytes > 0 {
-        return bad(format!("sector {}", tip.valid_sectors), "bytes after the end that the close record names");
-    }
-    if tip.end != end.end || tip.hash != end.hash || tip.header.incarnation != end.incarnation {
-        return bad(format!("sector {}", tip.valid_sectors), "the end differs from the close record");
-    }
-    let listed: Vec<&str> = record
-        .files
-        .iter()
-        .map(|file| file.name.as_str())
-        .filter(|name| name.starts_with(kind.folder) && name.ends_with(kind.extension))
-        .collect();
-    let there: Vec<String> = survey.segments.iter().map(|segment| segment.path(kind)).collect();
-    if let Some(missing) = listed.iter().find(|name| there.iter().all(|path| path != *name)) {
-        return Err(StoreError::corrupt(missing, "byte 0", "a file that the close record names is missing"));
-    }
-    Ok(())
 }
 
 struct Settings {
@@ -251,19 +224,30 @@ fn take_closed(setting: &Settings, found: &Found, record: &CloseRecord) -> Resul
     let mut log = setting.take(found, &LOG, Mode::Write)?;
     for (log, survey, kind) in [(&mut journal, &found.journal, &JOURNAL), (&mut log, &found.log, &LOG)] {
         log.sync_file()?;
-        let unchanging = |file: &&Reference| file.name.starts_with(kind.folder) && file.name != survey.tip.file;
+        let unchanging =
+            |file: &&Reference| file.name.starts_with(kind.folder) && file.name != survey.tip.file;
         log.remember(record.files.iter().filter(unchanging).cloned());
     }
     Ok(Taken { journal, log, cuts: Vec::new(), unnamed: Vec::new(), leftovers: Vec::new() })
 }
 
+/// Makes durable what a crashed process may have left half way in the store's folder: the close record removed, `keys`
+/// with its name.
+fn settle_folder(setting: &Settings, found: &Found) -> Result<(), StoreError> {
+    let disk = &*setting.disk;
+    if found.stale {
+        disk.remove(CLEAN).map_err(|error| StoreError::io("remove the close record", &error))?;
+    }
+    if found.journal.tip.end == JOURNAL.first + 1 {
+        // Nothing was opened yet: the sync that published `keys` may be the one that failed.
+        return framed::write_file(disk, KEYS, &found.keys.encode()?);
+    }
+    disk.sync_folder("").map_err(|error| StoreError::io("sync the store's folder", &error))
+}
+
 /// The journal first: a block names a row.
 fn recover_both(setting: &Settings, found: &Found, now: Instant) -> Result<Taken, StoreError> {
-    // A crashed process may have removed the close record, or given `keys` its name, without syncing the folder.
-    setting
-        .disk
-        .sync_folder("")
-        .map_err(|error| StoreError::io("sync the store's folder", &error))?;
+    settle_folder(setting, found)?;
     let journal_end = found.journal.tip.end;
     let journal = recover(
         setting.log(&found.keys, &JOURNAL),

@@ -213,7 +213,11 @@ impl CellRun {
             };
             let (account, event_type, source) =
                 (self.text(&mut reader)?, self.text(&mut reader)?, self.text(&mut reader)?);
-            let tuple = self.footer.dimensions.get(take_index(&mut reader)?).ok_or(BadCoding("no such dimensions"))?;
+            let tuple = self
+                .footer
+                .dimensions
+                .get(take_index(&mut reader)?)
+                .ok_or(BadCoding("no such dimensions"))?;
             let dimensions = tuple.iter().map(|id| self.dimension(*id)).collect::<Result<_, _>>()?;
             start = start.checked_add(reader.i64()?).ok_or(BadCoding("a time is out of range"))?;
             let at = start.checked_mul(CELL_NS).ok_or(BadCoding("a time is out of range"))?;

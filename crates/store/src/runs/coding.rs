@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn sums_come_back() {
-        for text in ["0", "-1", "1", "0.000000000001", "-0.000000000001", "100000000000000000000", "-128", "255"] {
+        for text in
+            ["0", "-1", "1", "0.000000000001", "-0.000000000001", "100000000000000000000", "-128", "255"]
+        {
             let sum = Sum::ZERO.add(money::Quantity::parse(text).expect("a quantity"));
             let mut out = Vec::new();
             put_sum(&mut out, sum);

@@ -41,6 +41,9 @@ pub fn check_pages(disk: &dyn Disk) -> Result<PageCheck, StoreError> {
     let failed = |error| StoreError::io(format_args!("read `{FILE}`"), &error);
     let file = disk.open(FILE, Mode::Read).map_err(failed)?;
     let length = file.length().map_err(failed)?;
+    if length == 0 {
+        check.findings.push(PageFinding { page: 1, what: "a page that is cut short" });
+    }
     let mut page: Page = [0; PAGE_BYTES];
     let mut declared = 0;
     for offset in (0..length).step_by(PAGE_BYTES) {
@@ -58,9 +61,11 @@ pub fn check_pages(disk: &dyn Disk) -> Result<PageCheck, StoreError> {
         }
     }
     let first_is_intact = check.findings.first().is_none_or(|finding| finding.page != 1);
-    if first_is_intact && declared * PAGE_LENGTH != length {
-        let page = declared.min(check.pages) + 1;
-        check.findings.push(PageFinding { page, what: "not the number of pages that page 1 states" });
+    let missing_or_extra = declared.min(length / PAGE_LENGTH) + 1;
+    let known = check.findings.iter().any(|finding| finding.page == missing_or_extra);
+    if first_is_intact && declared * PAGE_LENGTH != length && !known {
+        let what = "not the number of pages that page 1 states";
+        check.findings.push(PageFinding { page: missing_or_extra, what });
         check.findings.sort_by_key(|finding| finding.page);
     }
     Ok(check)

@@ -35,7 +35,8 @@ impl Tables {
     /// **Errors**: tables that cannot be read.
     pub fn command_by_key(&self, idempotency_key: &str) -> Result<Option<(u64, Value)>, StoreError> {
         self.database.with(|connection| {
-            let sql = "SELECT number, result FROM commands WHERE idempotency_key = ?1 ORDER BY number LIMIT 1";
+            let sql =
+                "SELECT number, result FROM commands WHERE idempotency_key = ?1 ORDER BY number LIMIT 1";
             let read = |row: &rusqlite::Row<'_>| Ok((whole(row, 0)?, json(row, 1)?));
             Ok(connection.query_row(sql, [idempotency_key], read).optional()?)
         })

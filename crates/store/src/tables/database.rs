@@ -56,7 +56,10 @@ impl Database {
     }
 
     /// Runs statements.
-    pub(super) fn with<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        run: impl FnOnce(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
         let Some(connection) = &self.connection else { return Err(closed()) };
         run(connection).map_err(|failure| self.error(failure))
     }
@@ -98,12 +101,7 @@ impl Drop for Database {
 }
 
 fn closed() -> StoreError {
-    StoreError::new(
-        ErrorKind::Closed,
-        "tables_closed",
-        "the tables are closed",
-        "open the store again",
-    )
+    StoreError::new(ErrorKind::Closed, "tables_closed", "the tables are closed", "open the store again")
 }
 
 fn meaning(error: &rusqlite::Error) -> StoreError {

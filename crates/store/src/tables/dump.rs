@@ -108,10 +108,7 @@ impl Tables {
 }
 
 /// Of two rows in different tables, the one in the earlier table is what the other side lacks.
-fn difference(
-    stored: Option<(&'static str, String)>,
-    derived: Option<(&'static str, String)>,
-) -> Difference {
+fn difference(stored: Option<(&'static str, String)>, derived: Option<(&'static str, String)>) -> Difference {
     let order = |row: &Option<(&'static str, String)>| {
         let table = row.as_ref().map(|(table, _)| *table);
         COMPARED.iter().position(|compared| Some(compared.table) == table).unwrap_or(COMPARED.len())

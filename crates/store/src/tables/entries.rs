@@ -241,7 +241,8 @@ impl Tables {
                     .checked_add(signed)
                     .map_err(|error| StoreError::corrupt(FILE, "table entries", error))?;
             }
-            let balance = |((seller, ledger_account, _), balance)| Balance { seller, ledger_account, balance };
+            let balance =
+                |((seller, ledger_account, _), balance)| Balance { seller, ledger_account, balance };
             Ok(sums.into_iter().map(balance).collect())
         })
     }

@@ -44,7 +44,10 @@ pub(super) fn add(connection: &Connection, block: &Block) -> Result<(), Failure>
             )?,
             Some((id, before, units_before)) => {
                 let total = before.checked_add(*records).ok_or_else(|| {
-                    contradiction(format_args!("block at position {}", block.position), "more than 2^64 records")
+                    contradiction(
+                        format_args!("block at position {}", block.position),
+                        "more than 2^64 records",
+                    )
                 })?;
                 connection.execute(
                     "UPDATE fates SET records = ?2, units = ?3 WHERE rowid = ?1",

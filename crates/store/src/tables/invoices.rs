@@ -186,7 +186,10 @@ fn account_of(key: &str) -> Option<String> {
 fn text<'a>(row: u64, value: &'a Value, field: &str) -> Result<&'a str, Failure> {
     value.get(field).and_then(Value::as_str).ok_or_else(|| {
         let found = value.get(field).map_or_else(|| "nothing".to_owned(), Value::to_string);
-        contradiction(format_args!("journal row {row}"), format_args!("expected a text in `{field}`, found `{found}`"))
+        contradiction(
+            format_args!("journal row {row}"),
+            format_args!("expected a text in `{field}`, found `{found}`"),
+        )
     })
 }
 
@@ -232,7 +235,9 @@ impl Tables {
     pub fn invoice(&self, id_or_number: &str) -> Result<Option<StoredInvoice>, StoreError> {
         let by = |column: &'static str| {
             self.database.with(|connection| {
-                Query::new(SELECT).equals(column, Some(id_or_number.to_owned())).rows(connection, "invoice", read)
+                Query::new(SELECT)
+                    .equals(column, Some(id_or_number.to_owned()))
+                    .rows(connection, "invoice", read)
             })
         };
         if let Some(found) = by("invoice")?.pop() {
@@ -267,8 +272,10 @@ impl Tables {
     pub fn next_sequence(&self, seller: &str, series: &str) -> Result<u64, StoreError> {
         self.database.with(|connection| {
             let sql = "SELECT max(sequence) FROM invoices WHERE seller = ?1 AND series = ?2";
-            let last: Option<u64> =
-                connection.query_row(sql, [seller, series], |row| whole_or_none(row, 0)).optional()?.flatten();
+            let last: Option<u64> = connection
+                .query_row(sql, [seller, series], |row| whole_or_none(row, 0))
+                .optional()?
+                .flatten();
             Ok(last.map_or(1, |last| last + 1))
         })
     }

@@ -108,7 +108,11 @@ impl Tables {
                 return Err(StoreError::new(
                     ErrorKind::Newer,
                     "folder_newer",
-                    format!("`{}` has schema version `{newer}`, this build reads up to {}", files::FILE, schema::VERSION),
+                    format!(
+                        "`{}` has schema version `{newer}`, this build reads up to {}",
+                        files::FILE,
+                        schema::VERSION
+                    ),
                     "use the newer version of counterfoil, or remove that file to have it derived anew",
                 ));
             }
@@ -260,7 +264,8 @@ impl Tables {
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'personal_values' \
                  AND name NOT LIKE 'sqlite_%'",
             )?;
-            let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            let names =
+                statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
             for name in names {
                 connection.execute_batch(&format!("DROP TABLE \"{name}\""))?;
             }
@@ -300,7 +305,10 @@ impl Tables {
         let changed = self.database.with(|connection| {
             run(connection, &mut applied)?;
             write_applied(connection, &applied)?;
-            Ok(if joined { connection.execute_batch("RELEASE change")? })
+            if joined {
+                connection.execute_batch("RELEASE change")?;
+            }
+            Ok(())
         });
         match changed {
             Ok(()) => self.applied = applied,
@@ -383,4 +391,54 @@ fn write_applied(connection: &Connection, applied: &Applied) -> Result<(), Failu
         ],
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn with_version(version: i64) -> (tempfile::TempDir, Arc<dyn Disk>) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::create(folder.path()).unwrap());
+        let mut tables = Tables::open(Arc::clone(&disk)).unwrap();
+        tables
+            .change(|connection, applied| {
+                connection.execute("UPDATE meta SET schema_version = ?1", [version])?;
+                connection.execute_batch("CREATE TABLE left_over (a TEXT) STRICT")?;
+                connection.execute("INSERT INTO personal_values VALUES ('a', 'name', 'h', 'Ada', 1)", [])?;
+                applied.row = 7;
+                Ok(())
+            })
+            .unwrap();
+        tables.close().unwrap();
+        (folder, disk)
+    }
+
+    fn count(tables: &Tables, table: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM sqlite_schema WHERE name = '{table}'");
+        tables.database.with(|connection| Ok(connection.query_row(&sql, [], |row| row.get(0))?)).unwrap()
+    }
+
+    #[test]
+    fn tables_of_an_older_schema_are_emptied_to_be_derived_anew() {
+        let (_folder, disk) = with_version(schema::VERSION - 1);
+        assert!(Tables::open_read_only(Arc::clone(&disk)).unwrap().is_none());
+        let tables = Tables::open(disk).unwrap();
+        assert_eq!(tables.applied(), (0, 0));
+        assert_eq!((count(&tables, "left_over"), count(&tables, "terms")), (0, 1));
+        let sql = "SELECT value FROM personal_values";
+        let kept: String =
+            tables.database.with(|connection| Ok(connection.query_row(sql, [], |row| row.get(0))?)).unwrap();
+        assert_eq!(kept, "Ada");
+    }
+
+    #[test]
+    fn tables_of_this_schema_stay_and_of_a_newer_one_are_refused() {
+        let (_folder, disk) = with_version(schema::VERSION);
+        assert_eq!(Tables::open(disk).unwrap().applied(), (7, 0));
+        let (_folder, disk) = with_version(schema::VERSION + 1);
+        let error = Tables::open(disk).unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Newer, "folder_newer"));
+    }
 }

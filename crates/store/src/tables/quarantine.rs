@@ -47,10 +47,12 @@ pub struct QuarantineRow {
 }
 
 pub(super) fn add(connection: &Connection, block: &Block) -> Result<(), Failure> {
-    let mut insert = connection.prepare("INSERT INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let mut insert =
+        connection.prepare("INSERT INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
     for kept in &block.draft.kept {
         if kept.index >= block.draft.records {
-            let what = format_args!("expected an index below {}, found `{}`", block.draft.records, kept.index);
+            let what =
+                format_args!("expected an index below {}, found `{}`", block.draft.records, kept.index);
             return Err(contradiction(format_args!("block at position {}", block.position), what));
         }
         insert.execute(params![

@@ -171,10 +171,7 @@ pub(super) struct Compared {
 
 /// Every derived table.
 pub(super) const COMPARED: &[Compared] = &[
-    Compared {
-        table: "commands",
-        select: "SELECT * FROM commands ORDER BY number",
-    },
+    Compared { table: "commands", select: "SELECT * FROM commands ORDER BY number" },
     Compared { table: "terms", select: "SELECT * FROM terms ORDER BY kind, name, version" },
     Compared { table: "accounts", select: "SELECT * FROM accounts ORDER BY name" },
     Compared { table: "personal", select: "SELECT * FROM personal ORDER BY account, field" },

@@ -151,6 +151,9 @@ mod tests {
 
     #[test]
     fn canonical_text_has_its_members_in_order() {
-        assert_eq!(canonical(&json!({"b": [{"d": 1, "c": null}], "a": "x"})), r#"{"a":"x","b":[{"c":null,"d":1}]}"#);
+        assert_eq!(
+            canonical(&json!({"b": [{"d": 1, "c": null}], "a": "x"})),
+            r#"{"a":"x","b":[{"c":null,"d":1}]}"#
+        );
     }
 }

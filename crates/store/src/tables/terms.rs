@@ -53,8 +53,7 @@ pub(super) fn add(connection: &Connection, row: &Row, term: &NewTerm<'_>) -> Res
     if term.kind == "account" { accounts::state(connection, term.name, row.number) } else { Ok(()) }
 }
 
-const SELECT: &str =
-    "SELECT kind, name, version, effective_at, recorded_at, recorded_time, body FROM terms";
+const SELECT: &str = "SELECT kind, name, version, effective_at, recorded_at, recorded_time, body FROM terms";
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredTerm> {
     Ok(StoredTerm {
@@ -82,9 +81,8 @@ impl Tables {
     pub fn terms_as_known_at(&self, row: u64) -> Result<Vec<StoredTerm>, StoreError> {
         let known = i64::try_from(row).unwrap_or(i64::MAX);
         self.database.with(|connection| {
-            let mut statement = connection.prepare(&format!(
-                "{SELECT} WHERE recorded_at <= ?1 ORDER BY kind, name, version"
-            ))?;
+            let mut statement = connection
+                .prepare(&format!("{SELECT} WHERE recorded_at <= ?1 ORDER BY kind, name, version"))?;
             let rows = statement.query_map([known], read)?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })

@@ -157,7 +157,7 @@ impl PageFile {
         let Ok(page) = <&Page>::try_from(&*buffer) else {
             return Err(self.mount.rotten(number, "a page size that was never written"));
         };
-        if offset % PAGE_LENGTH != 0 || (read != 0 && read != PAGE_BYTES) {
+        if !offset.is_multiple_of(PAGE_LENGTH) || (read != 0 && read != PAGE_BYTES) {
             return Err(self.mount.rotten(number, "a page that is cut short"));
         }
         if read == PAGE_BYTES && !page::is_intact(number, page) {
@@ -169,7 +169,7 @@ impl PageFile {
     fn write(&mut self, bytes: &[u8], offset: u64) -> VfsResult<()> {
         self.mount.may_write(VfsErrorCode::IoWrite)?;
         let number = page::number_at(offset);
-        let (Ok(page), 0) = (<&Page>::try_from(bytes), offset % PAGE_LENGTH) else {
+        let (Ok(page), true) = (<&Page>::try_from(bytes), offset.is_multiple_of(PAGE_LENGTH)) else {
             return Err(self.mount.rotten(number, "a page size that was never written"));
         };
         // SQLite skips pages it does not need; a hole would be a page without a checksum.
@@ -341,28 +341,22 @@ impl VfsStore for Files {
         let (mount, _) = find(filename.path()).ok_or_else(unknown)?;
         let file = match request.options.kind() {
             Some(FileKind::MainDb) => Self::open_pages(mount)?,
-            Some(FileKind::MainJournal) => {
-                Self::open_journal(mount, access, request.options.create())?
-            }
+            Some(FileKind::MainJournal) => Self::open_journal(mount, access, request.options.create())?,
             _ => return Err(unknown()),
         };
         Ok(OpenedFile { file, access })
     }
 
-    fn close_file(
-        _: &Services,
-        _: Option<&str>,
-        _: Handle,
-        _: rsqlite_vfs::OpenOptions,
-    ) -> VfsResult<()> {
+    fn close_file(_: &Services, _: Option<&str>, _: Handle, _: rsqlite_vfs::OpenOptions) -> VfsResult<()> {
         Ok(())
     }
 
     fn access(_: &Services, path: &str, _: AccessMode) -> VfsResult<bool> {
         let Some((mount, name)) = find(path) else { return Ok(false) };
-        mount.disk.exists(name).map_err(|error| {
-            mount.failed(&format!("look for `{name}`"), &error, VfsErrorCode::IoAccess)
-        })
+        mount
+            .disk
+            .exists(name)
+            .map_err(|error| mount.failed(&format!("look for `{name}`"), &error, VfsErrorCode::IoAccess))
     }
 
     fn full_pathname(_: &Services, path: &str) -> VfsResult<String> {

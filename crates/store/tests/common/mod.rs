@@ -53,7 +53,8 @@ pub fn block(seed: u32, known: (u64, store::Hash), received_at: Instant) -> Bloc
     let accepted_count = seed % 5 + 1;
     let accepted: Vec<Accepted> = (0..accepted_count).map(|place| accepted(seed, place * 2)).collect();
     let after = accepted_count * 2;
-    let body = format!("{{\"broken\": {seed}").into_bytes().repeat(if seed.is_multiple_of(7) { 60 } else { 1 });
+    let body =
+        format!("{{\"broken\": {seed}").into_bytes().repeat(if seed.is_multiple_of(7) { 60 } else { 1 });
     let kept = |index, code, body: Vec<u8>| Kept {
         index,
         code,
@@ -156,8 +157,8 @@ pub fn script() -> Vec<Step> {
     use Step::{Block, Close, CutRow, Drop, Row, Sync};
     vec![
         Row, Block, Sync, Block, Block, Sync, Row, Block, CutRow, Block, Sync, Drop, Block, Block, Sync, Row,
-        Close, Block, Sync, Block, Close, Row, Block, Block, Sync, Drop, Block, Row, Block, Sync, CutRow, Block,
-        Block, Drop, Row, Block, Sync, Block, Block, Sync, Block, Block,
+        Close, Block, Sync, Block, Close, Row, Block, Block, Sync, Drop, Block, Row, Block, Sync, CutRow,
+        Block, Block, Drop, Row, Block, Sync, Block, Block, Sync, Block, Block,
     ]
 }
 
@@ -248,12 +249,7 @@ pub fn check_left(disk: &FaultyDisk, model: &Model, context: &dyn Fn() -> String
         .collect();
     let position = blocks.last().map_or(0, store::Block::end);
     assert_eq!(position, roots.end(), "{}", context());
-    assert!(
-        position >= model.position,
-        "acknowledged {}, found {position} ({})",
-        model.position,
-        context()
-    );
+    assert!(position >= model.position, "acknowledged {}, found {position} ({})", model.position, context());
     assert!(blocks.len() <= model.blocks.len(), "more blocks than were handed over ({})", context());
     for (block, draft) in blocks.iter().zip(&model.blocks) {
         assert_eq!(&block.draft, draft, "{}", context());

@@ -34,6 +34,8 @@ impl Chance {
 pub struct World {
     pub rows: Vec<Row>,
     pub blocks: Vec<Block>,
+    /// What they derive to, by the row and position reached.
+    dumps: Mutex<BTreeMap<(u64, u64), Vec<(&'static str, String)>>>,
 }
 
 pub const ACCOUNTS: u64 = 6;
@@ -41,7 +43,7 @@ pub const ACCOUNTS: u64 = 6;
 impl World {
     pub fn new(seed: u64, rows: u64, blocks: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let mut world = Self { rows: Vec::new(), blocks: Vec::new() };
+        let mut world = Self { rows: Vec::new(), blocks: Vec::new(), dumps: Mutex::default() };
         let mut invoices = Invoices { drafts: Vec::new(), issued: 0, made: 0 };
         let mut versions = BTreeMap::new();
         for _ in 0..rows {
@@ -105,11 +107,22 @@ impl World {
         tables
     }
 
-    /// What these tables must hold by what they say they applied.
-    pub fn derived_like(&self, tables: &Tables) -> Tables {
-        let (row, position) = tables.applied();
-        let blocks = self.blocks.iter().filter(|block| block.end() <= position).count();
-        self.derived_up_to(usize::try_from(row).unwrap(), blocks)
+    /// Asserts that tables hold what the rows and blocks they say they applied derive to.
+    pub fn assert_derived(&self, tables: &Tables) {
+        let applied = tables.applied();
+        let mut dumps = self.dumps.lock().unwrap();
+        let expect = dumps.entry(applied).or_insert_with(|| {
+            let blocks = self.blocks.iter().filter(|block| block.end() <= applied.1).count();
+            dump(&self.derived_up_to(usize::try_from(applied.0).unwrap(), blocks))
+        });
+        assert_eq!(&dump(tables), expect);
+    }
+
+    /// Asserts that tables hold all that the whole world derives to.
+    pub fn assert_complete(&self, tables: &Tables) {
+        let end = (self.rows.len() as u64, self.blocks.last().map_or(0, Block::end));
+        assert_eq!(tables.applied(), end);
+        self.assert_derived(tables);
     }
 
     /// Applies all that these tables have not seen.
@@ -268,7 +281,12 @@ fn block(chance: &mut Chance, place: u64) -> BlockDraft {
         })
         .collect();
     let counter = |fate: &'static str, code, source: Option<&str>, records| Counter {
-        key: CounterKey { feed: format!("file-{}", place % 2), source: source.map(str::to_owned), fate, code },
+        key: CounterKey {
+            feed: format!("file-{}", place % 2),
+            source: source.map(str::to_owned),
+            fate,
+            code,
+        },
         records,
         units: Sum::parse("0.1").unwrap(),
     };
@@ -285,7 +303,9 @@ fn block(chance: &mut Chance, place: u64) -> BlockDraft {
             counter("conflict", None, Some("api"), conflicts),
             counter("rejected", Some(Code::JsonSyntax), None, rejected),
         ],
-        first_sight: (0..chance.below(2)).map(|index| FirstSight { account: account(chance), index: u32::try_from(index).unwrap() }).collect(),
+        first_sight: (0..chance.below(2))
+            .map(|index| FirstSight { account: account(chance), index: u32::try_from(index).unwrap() })
+            .collect(),
         accepted: Vec::new(),
         kept,
     }

@@ -1,0 +1,32 @@
+//! `kind: account`.
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::problem::Problems;
+
+/// Fields of a document of this kind.
+pub(super) const FIELDS: [&str; 2] = ["kind", "account"];
+
+/// Whose usage is counted and who may owe. Its personal fields are no part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+}
+
+pub(super) fn parse(value: &Value, problems: &Problems) -> Option<Account> {
+    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    Some(Account { name: fields.name("account", "org-1")? })
+}
+
+/// The personal fields of a document, which stand in an erasable table: (field, value), by field.
+pub(super) fn personal(value: &Value, problems: &Problems) -> Vec<(String, String)> {
+    let Some(fields) = Fields::open(value, "personal", problems) else { return Vec::new() };
+    let read = fields.each().filter_map(|(name, path, value)| {
+        let field = super::fields::check_name(name, &path, problems);
+        let text = super::fields::text(value, &path, problems);
+        Some((field?, text?.to_owned()))
+    });
+    read.collect()
+}

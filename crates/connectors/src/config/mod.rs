@@ -1,0 +1,25 @@
+//! Configuration: YAML files of documents, one `kind` each, to typed terms.
+
+mod account;
+mod contract;
+mod document;
+pub(crate) mod fields;
+mod items;
+mod meter;
+mod plan;
+mod policy;
+mod price;
+pub(crate) mod problem;
+mod references;
+mod seller;
+mod suggest;
+mod term;
+pub(crate) mod yaml;
+
+pub use account::Account;
+pub(crate) use document::read_file;
+pub use document::{Document, load_path, read_documents};
+pub use policy::Policy;
+pub use problem::{Problem, TermProblem};
+pub use references::check_references;
+pub use term::{Term, parse_term};

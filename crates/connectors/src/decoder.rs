@@ -1,0 +1,159 @@
+//! From the bytes of a record to a draft of an event, and back from what was kept of it.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use metering::{Code, Draft, Rejection};
+
+use crate::cloud_events;
+use crate::csv::{self, CsvRecords, Mapping};
+use crate::excerpt::excerpt;
+use crate::input::InputError;
+use crate::lines::{Lines, RawLine};
+use crate::record::{Feed, RawRecord, Undecodable};
+use crate::sentry::{self, Place};
+
+const CLOUD_EVENTS: &str = "cloudevents";
+const SENTRY_OUTCOMES: &str = "sentry-outcomes";
+const CSV: &str = "csv";
+/// What a CSV row is kept as: JSON that says by name what the row says by place.
+const CSV_DRAFT: &str = "csv-draft";
+
+/// How a feed is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// CloudEvents 1.0, a JSON object a line.
+    CloudEvents,
+    /// Sentry outcomes, a JSON object a line, bare or in an envelope.
+    SentryOutcomes,
+    /// CSV with a header, read by a mapping.
+    Csv(Arc<Mapping>),
+}
+
+/// Decodes the records of one format. It has no state, so that threads can share it.
+///
+/// **Examples**
+/// ```
+/// use connectors::{Decoder, Feed, RawRecord};
+/// let feed = Feed { name: "events".to_owned(), source: "events.ndjson".to_owned() };
+/// let decoder = Decoder::cloud_events();
+/// let line = br#"{"specversion":"1.0","id":"1","source":"gate","type":"call","subject":"a-1",
+///     "time":"2026-08-01T00:00:00Z","data":{"quantity":0.10}}"#;
+/// let draft = decoder.decode(&feed, &RawRecord::new(1, line.to_vec()))?;
+/// assert_eq!(draft.properties.to_canonical_json(), r#"{"quantity":0.1}"#);
+///
+/// let refused = decoder.decode(&feed, &RawRecord::new(2, b"{\"id\":NaN}".to_vec())).unwrap_err();
+/// assert_eq!(refused.rejection.code.as_str(), "json_syntax");
+/// # Ok::<(), connectors::Undecodable>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoder {
+    format: Format,
+}
+
+impl Decoder {
+    /// A decoder of a format.
+    pub fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// A decoder of CloudEvents.
+    pub fn cloud_events() -> Self {
+        Self::new(Format::CloudEvents)
+    }
+
+    /// A decoder of Sentry outcomes.
+    pub fn sentry_outcomes() -> Self {
+        Self::new(Format::SentryOutcomes)
+    }
+
+    /// A decoder of CSV.
+    pub fn csv(mapping: Mapping) -> Self {
+        Self::new(Format::Csv(Arc::new(mapping)))
+    }
+
+    /// The name of the format: `cloudevents`, `sentry-outcomes`, `csv`.
+    pub fn name(&self) -> &'static str {
+        match &self.format {
+            Format::CloudEvents => CLOUD_EVENTS,
+            Format::SentryOutcomes => SENTRY_OUTCOMES,
+            Format::Csv(_) => CSV,
+        }
+    }
+
+    /// The records of an input, each with the line it begins on; not yet decoded.
+    pub fn records<R: BufRead>(&self, input: R) -> Records<R> {
+        match &self.format {
+            Format::CloudEvents | Format::SentryOutcomes => Records(Kind::Lines(Lines::new(input))),
+            Format::Csv(mapping) => Records(Kind::Csv(CsvRecords::new(input, Arc::clone(mapping)))),
+        }
+    }
+
+    /// Decodes one record. What is absent stays absent; [`metering::check_form`] says what must be there.
+    ///
+    /// **Errors**: [`Undecodable`], with source and id where they could be told.
+    pub fn decode(&self, feed: &Feed, record: &RawRecord) -> Result<Draft, Undecodable> {
+        match &self.format {
+            Format::Csv(mapping) => csv::draft::decode(mapping, feed, record),
+            _ if record.is_cut() => Err(csv::draft::too_long(record).into()),
+            Format::CloudEvents => cloud_events::decode(&record.bytes),
+            Format::SentryOutcomes => sentry::decode(&record.bytes, Some(&place(feed, record))),
+        }
+    }
+
+    /// The format and the bytes from which [`decode_kept`] decodes the record again, without feed and mapping.
+    pub fn kept_body(&self, feed: &Feed, record: &RawRecord) -> (String, Vec<u8>) {
+        let (format, body) = match &self.format {
+            Format::CloudEvents => (CLOUD_EVENTS, record.bytes.clone()),
+            Format::SentryOutcomes => {
+                (SENTRY_OUTCOMES, sentry::kept_body(&record.bytes, &place(feed, record)))
+            }
+            Format::Csv(mapping) => (CSV_DRAFT, csv::draft::kept_body(mapping, feed, record)),
+        };
+        (format.to_owned(), body)
+    }
+}
+
+fn place<'a>(feed: &'a Feed, record: &RawRecord) -> Place<'a> {
+    Place { source: &feed.source, line: record.line }
+}
+
+/// Decodes a record from what [`Decoder::kept_body`] kept, perhaps repaired by [`crate::set_path`].
+///
+/// **Errors**: [`Undecodable`].
+pub fn decode_kept(format: &str, bytes: &[u8]) -> Result<Draft, Undecodable> {
+    match format {
+        CLOUD_EVENTS => cloud_events::decode(bytes),
+        SENTRY_OUTCOMES => sentry::decode(bytes, None),
+        CSV_DRAFT => csv::draft::decode_kept(bytes),
+        other => {
+            let message = format!(
+                "expected a record kept as {CLOUD_EVENTS}, {SENTRY_OUTCOMES} or {CSV_DRAFT}, found `{}`",
+                excerpt(other)
+            );
+            Err(Rejection::new(Code::JsonSyntax, message).into())
+        }
+    }
+}
+
+/// The records of an input; see [`Decoder::records`].
+pub struct Records<R>(Kind<R>);
+
+enum Kind<R> {
+    Lines(Lines<R>),
+    Csv(CsvRecords<R>),
+}
+
+impl<R: BufRead> Iterator for Records<R> {
+    type Item = Result<RawRecord, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Kind::Lines(lines) => Some(lines.next()?.map(|line| {
+                let RawLine { number, bytes, bytes_total } = line;
+                RawRecord { line: number, bytes, bytes_total, header: None }
+            })),
+            Kind::Csv(records) => records.next(),
+        }
+    }
+}
