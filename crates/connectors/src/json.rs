@@ -264,10 +264,10 @@ mod tests {
             ("{\"a\":NaN}", "json_syntax: expected JSON (expected value), found at column 6 `NaN}`"),
             ("{\"a\":01}", "json_syntax: expected JSON (invalid number), found at column 7 `1}`"),
             ("{\"a\":1} {", "json_syntax: expected JSON (trailing characters), found at column 9 `{`"),
-            ("{\"a\":1,}", "json_syntax: expected JSON (trailing comma), found at column 8 `}`"),
+            ("{\"a\":1,}", "json_syntax: expected JSON (key must be a string), found at column 8 `}`"),
             (
                 "{\"é\":[1,\"\\ud800\"]}",
-                "json_syntax: expected JSON (unexpected end of hex escape), found at column 16 `\"]}`",
+                "json_syntax: expected JSON (unexpected end of hex escape), found at column 17 `\"]}`",
             ),
             (
                 "{\"a\":1e9999999999999999}",

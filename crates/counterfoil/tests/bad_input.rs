@@ -154,12 +154,12 @@ fn refused(from: &str, to: &str, code: &str, line: usize) {
 
 #[test]
 fn unknown_currency() {
-    refused("  EUR: {unit", "  EUX: {unit", "unknown_currency", 25);
+    refused("  EUR: {unit", "  EUX: {unit", "unknown_currency", 26);
 }
 
 #[test]
 fn empty_tiers() {
-    refused("[{up_to: \"1000\", unit: \"0.50\"}, {unit: \"0.25\"}]", "[]", "tiers_empty", 24);
+    refused("[{up_to: \"1000\", unit: \"0.50\"}, {unit: \"0.25\"}]", "[]", "tiers_empty", 25);
 }
 
 #[test]
@@ -168,13 +168,13 @@ fn overlapping_tiers() {
         "{up_to: \"1000\", unit: \"0.50\"},",
         "{up_to: \"1000\", unit: \"0.50\"}, {up_to: \"900\", unit: \"0.40\"},",
         "tiers_overlap",
-        24,
+        25,
     );
 }
 
 #[test]
 fn a_price_in_no_currency_of_the_account() {
-    refused("plan: basic\ncurrency: USD\nstart", "plan: basic\ncurrency: CHF\nstart", "price_currency_missing", 44);
+    refused("plan: basic\ncurrency: USD\nstart", "plan: basic\ncurrency: CHF\nstart", "price_currency_missing", 47);
 }
 
 #[test]
@@ -241,14 +241,16 @@ fn two_processes_on_one_folder() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the binary runs");
-    let locked = (0..200).find_map(|_| {
+    // The first process looks at the first bytes of its input, then takes the folder.
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    std::io::Write::write_all(&mut stdin, format!("{}\n", call("x", "a-1", GOOD_TIME)).as_bytes())
+        .expect("stdin is open");
+    let locked = (0..2_000).find_map(|_| {
         let ran = desk.run(&["apply", "-f", "config.yaml"]);
         std::thread::yield_now();
         (ran.status == 3).then_some(ran)
     });
     locked.expect("the second process is refused while the first holds the folder").fails(3, "folder_locked");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    std::io::Write::write_all(&mut stdin, call("x", "a-1", GOOD_TIME).as_bytes()).expect("stdin is open");
     drop(stdin);
     assert!(child.wait().expect("the first ends").success());
     assert_eq!(desk.fate("accepted"), 1);

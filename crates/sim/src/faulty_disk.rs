@@ -9,6 +9,7 @@
 mod chance;
 mod file;
 mod names;
+mod open_file;
 mod state;
 
 use std::fmt;
@@ -18,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::disk::{Disk, DiskFile, Mode};
 
 use names::NameChange;
-use state::{Applied, State};
+use open_file::OpenFile;
+use state::State;
 
 pub use state::Operation;
 
@@ -184,7 +186,7 @@ impl Disk for FaultyDisk {
             (_, Some(inode)) => inode,
             (_, None) => return Err(not_found(name)),
         };
-        Ok(Arc::new(FaultyFile {
+        Ok(Arc::new(OpenFile {
             disk: self.clone(),
             name: name.to_owned(),
             inode,
@@ -261,60 +263,5 @@ struct Lock(FaultyDisk);
 impl Drop for Lock {
     fn drop(&mut self) {
         self.0.state().locked = false;
-    }
-}
-
-#[derive(Debug)]
-struct FaultyFile {
-    disk: FaultyDisk,
-    name: String,
-    inode: u64,
-    writable: bool,
-}
-
-impl FaultyFile {
-    fn check_writable(&self) -> io::Result<()> {
-        if self.writable {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("`{}` is open for reading", self.name)))
-    }
-}
-
-impl DiskFile for FaultyFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.state();
-        state.check_on()?;
-        let content = &state.inodes[&self.inode].content;
-        let from = usize::try_from(offset).map_or(content.len(), |offset| offset.min(content.len()));
-        let count = buffer.len().min(content.len() - from);
-        buffer[..count].copy_from_slice(&content[from..from + count]);
-        Ok(count)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.check_writable()?;
-        self.disk.state().write(&self.name, self.inode, bytes, offset)
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        let state = self.disk.state();
-        state.check_on()?;
-        Ok(state.inodes[&self.inode].content.len() as u64)
-    }
-
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        self.check_writable()?;
-        let mut state = self.disk.state();
-        state.check_on()?;
-        let applied = state.begin(Operation::Truncate(self.name.clone(), length))?;
-        if applied != Applied::Not {
-            state.inode(self.inode)?.truncate(length);
-        }
-        state.end(applied)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.disk.state().sync_file(&self.name, self.inode)
     }
 }

@@ -14,7 +14,8 @@ use crate::id::Id;
 use crate::journal::{self, JOURNAL};
 use crate::keys::{KEYS, KeyFile};
 use crate::records::Records;
-use crate::recover::{check_tail, reference};
+use crate::recover::{Durable, check_tail, reference};
+use crate::roots::KnownDurable;
 use crate::row::{Reference, Row};
 use crate::segment::{CutName, LogKind, SegmentName};
 use crate::survey::Survey;
@@ -116,9 +117,8 @@ impl Check {
     }
 
     fn tails(&mut self, journal: &Survey, log: &Survey) -> Result<(), StoreError> {
-        let journal_end = journal.tip.marks.own.max(log.tip.marks.other).max(2);
-        let log_end = log.tip.marks.own.max(journal.tip.marks.other);
-        for (kind, survey, durable) in [(&JOURNAL, journal, journal_end), (&LOG, log, log_end)] {
+        let durable = Durable::of(journal, log, KnownDurable::default());
+        for (kind, survey, durable) in [(&JOURNAL, journal, durable.journal), (&LOG, log, durable.log)] {
             self.note(check_tail(kind, survey, durable))?;
         }
         Ok(())

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::framed::{self, SECTOR_BYTES, bad_sector};
 use crate::hash::Hash;
 use crate::new_segment::{NewSegment, copy_bytes};
+use crate::roots::KnownDurable;
 use crate::row::Reference;
 use crate::segment::{CutName, LogKind, Marks, SegmentHeader};
 use crate::survey::Survey;
@@ -27,6 +28,25 @@ pub struct CutOff {
     pub bytes: u64,
     /// The file that keeps them.
     pub kept: String,
+}
+
+/// The ends of both logs known durable, by any record of either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Durable {
+    pub log: u64,
+    pub journal: u64,
+}
+
+impl Durable {
+    pub fn of(journal: &Survey, log: &Survey, known: KnownDurable) -> Self {
+        let (in_journal, in_log) = (journal.tip.marks, log.tip.marks);
+        // Row 1 was durable before `keys` got its name.
+        let rows = known.row.max(1).saturating_add(1);
+        Self {
+            log: in_log.own.max(in_journal.other).max(known.position),
+            journal: in_journal.own.max(in_log.other).max(rows),
+        }
+    }
 }
 
 /// Checks that nothing known durable lies in the tail and that it holds no rot.

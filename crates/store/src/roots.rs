@@ -5,6 +5,7 @@
 
 mod append;
 mod create;
+mod found;
 mod open;
 mod read;
 

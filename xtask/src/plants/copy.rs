@@ -1,10 +1,10 @@
 //! The copy of the working tree that bugs are planted in.
 //!
-//! There is one, brought up to date before each plant: only files that differ are written, so that cargo builds
-//! again only what a patch touched.
+//! There is one, brought back to the tree before each plant: only files that differ are written, so that cargo builds
+//! again only what a patch touched. The tree is read once, so that who edits it meanwhile disturbs nothing.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,12 +19,19 @@ const FOLDER: &str = "target/plants/tree";
 pub struct TreeCopy<'a> {
     tree: &'a Tree,
     root: PathBuf,
+    wanted: BTreeMap<PathBuf, (Vec<u8>, Permissions)>,
 }
 
 impl<'a> TreeCopy<'a> {
-    /// The copy of a tree, which may not be there yet.
-    pub fn new(tree: &'a Tree) -> Self {
-        Self { tree, root: tree.root().join(FOLDER) }
+    /// Reads a tree; its copy may not be there yet.
+    pub fn read(tree: &'a Tree) -> Result<Self> {
+        let mut wanted = BTreeMap::new();
+        for relative in tree.files() {
+            let path = tree.root().join(relative);
+            let content = fs::read(&path).with_context(|| format!("could not read `{relative}`"))?;
+            wanted.insert(PathBuf::from(relative), (content, fs::metadata(&path)?.permissions()));
+        }
+        Ok(Self { tree, root: tree.root().join(FOLDER), wanted })
     }
 
     /// Where the copy is.
@@ -37,26 +44,24 @@ impl<'a> TreeCopy<'a> {
         self.tree.root()
     }
 
-    /// Makes it equal to the working tree.
+    /// Makes it equal to the tree as it was read.
     pub fn refresh(&self) -> Result<()> {
         fs::create_dir_all(&self.root).context("could not make the copy's folder")?;
-        let wanted: BTreeSet<PathBuf> = self.tree.files().map(PathBuf::from).collect();
         for path in files_below(&self.root)? {
-            if !path.strip_prefix(&self.root).is_ok_and(|relative| wanted.contains(relative)) {
+            if !path.strip_prefix(&self.root).is_ok_and(|relative| self.wanted.contains_key(relative)) {
                 fs::remove_file(&path)?;
             }
         }
-        for relative in &wanted {
-            let content = fs::read(self.tree.root().join(relative))?;
+        for (relative, (content, permissions)) in &self.wanted {
             let target = self.root.join(relative);
-            if fs::read(&target).ok().as_ref() == Some(&content) {
+            if fs::read(&target).ok().as_ref() == Some(content) {
                 continue;
             }
             if let Some(folder) = target.parent() {
                 fs::create_dir_all(folder)?;
             }
-            fs::write(&target, &content)?;
-            fs::set_permissions(&target, fs::metadata(self.tree.root().join(relative))?.permissions())?;
+            fs::write(&target, content)?;
+            fs::set_permissions(&target, permissions.clone())?;
         }
         Ok(())
     }

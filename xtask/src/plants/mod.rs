@@ -30,7 +30,7 @@ pub fn run(tree: &Tree, name: &str) -> Result<()> {
     if chosen.is_empty() {
         bail!("there is no plant `{name}`; `cargo xtask plant --list` names them");
     }
-    let copy = TreeCopy::new(tree);
+    let copy = TreeCopy::read(tree)?;
     copy.refresh()?;
     untouched_is_green(&copy, &chosen)?;
     let mut failed = Vec::new();

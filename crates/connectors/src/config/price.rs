@@ -11,7 +11,8 @@ use super::fields::{self, Fields, shown};
 use super::problem::Problems;
 
 const MODELS: [&str; 5] = ["flat", "unit", "graduated", "volume", "package"];
-const FIELDS: [&str; 6] = ["flat", "unit", "graduated", "volume", "package", "per"];
+/// Fields of a price.
+pub(super) const FIELDS: [&str; 6] = ["flat", "unit", "graduated", "volume", "package", "per"];
 const SHAPES: &str =
     "write {unit: \"0.10\"}, {flat: \"5\"}, {graduated: [...]}, {volume: [...]} or {package: {...}}";
 

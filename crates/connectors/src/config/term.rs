@@ -68,18 +68,60 @@ pub(super) fn refuse_kind(found: &str, problems: &Problems) {
     problems.add("kind", "unknown_kind", message, hint);
 }
 
-/// The fields of a kind of document, with those that are split off.
 #[cfg(test)]
-pub(super) fn fields_of(kind: &str) -> Vec<&'static str> {
-    let own: &[&str] = match kind {
-        "seller" => &seller::FIELDS,
-        "meter" => &meter::FIELDS,
-        "price" => &price::DOCUMENT_FIELDS,
-        "plan" => &plan::FIELDS,
-        "account" => &account::FIELDS,
-        "contract" => &contract::FIELDS,
-        _ => &policy::FIELDS,
-    };
-    let split: &[&str] = if kind == "account" { &["effective_at", "personal"] } else { &["effective_at"] };
-    own.iter().chain(split).copied().collect()
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::super::{account, contract, items, meter, plan, policy, price, seller};
+    use super::KINDS;
+
+    fn schema(kind: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/schemas/config");
+        serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{kind}.json"))).unwrap()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(schema: &Value, fields: &[&str]) {
+        let published: BTreeSet<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(published, fields.iter().copied().collect());
+        assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn the_published_schemas_have_the_fields_that_are_read() {
+        for kind in KINDS {
+            let own: &[&str] = match kind {
+                "seller" => &seller::FIELDS,
+                "meter" => &meter::FIELDS,
+                "price" => &price::DOCUMENT_FIELDS,
+                "plan" => &plan::FIELDS,
+                "account" => &account::FIELDS,
+                "contract" => &contract::FIELDS,
+                "policy" => &policy::FIELDS,
+                other => panic!("no fields of `{other}`"),
+            };
+            let split: &[&str] =
+                if kind == "account" { &["effective_at", "personal"] } else { &["effective_at"] };
+            check(&schema(kind), &[own, split].concat());
+            assert_eq!(schema(kind)["properties"]["kind"]["const"], kind);
+        }
+        let kinds = &schema("document")["properties"]["kind"]["enum"];
+        assert_eq!(*kinds, Value::from(KINDS.to_vec()));
+    }
+
+    #[test]
+    fn what_several_schemas_define_is_the_same_in_all() {
+        let (plan, contract, price) = (schema("plan"), schema("contract"), schema("price"));
+        assert_eq!(plan["$defs"], contract["$defs"]);
+        for name in ["price", "tier"] {
+            assert_eq!(plan["$defs"][name], price["$defs"][name]);
+        }
+        check(&price["$defs"]["price"], &super::super::price::FIELDS);
+        check(&plan["$defs"]["item"]["oneOf"][0], &items::USAGE_FIELDS);
+        check(&plan["$defs"]["item"]["oneOf"][1], &items::FEE_FIELDS);
+    }
 }

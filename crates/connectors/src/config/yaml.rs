@@ -411,8 +411,7 @@ mod tests {
             assert_eq!(problems[0].hint, format!("write \"{text}\""));
             assert_eq!(problems[0].message, format!("expected a decimal in quotes, found `{text}`"));
         }
-        for text in ["1.2.3", "12:30", "1_000", "1,5", "e5", "1e", "0x", "-", ".", "2026-08-01", "v1", "1/3"]
-        {
+        for text in ["1.2.3", "12:30", "1_000", "1,5", "e5", "1e", "0x", ".", "2026-08-01", "v1", "1/3"] {
             assert_eq!(value(&format!("a: {text}\n")), json!({"a": text}));
         }
     }
@@ -455,7 +454,7 @@ mod tests {
         refused("a: !!float 1\n", &[(1, "a", "tag")]);
         refused("a: !mine x\n", &[(1, "a", "tag")]);
         refused("a: *nowhere\n", &[(1, "a", "yaml_syntax")]);
-        refused("a: [1\nb: 2\n", &[(2, "a[1]", "yaml_syntax")]);
+        refused("a: [1\nb: 2\n", &[(2, "a[0]", "yaml_syntax")]);
         refused("? [a]\n: b\n", &[(1, "", "yaml_syntax")]);
         refused("a: &x [*x]\n", &[(1, "a[0]", "yaml_syntax")]);
     }

@@ -145,13 +145,17 @@ fn check(
     }
 }
 
-/// The line with the most tiers of the largest invoice.
+/// The dearest line of the largest invoice that has tiers; of any, where none has.
 fn explain_one(engine: &Engine, invoices: &[StoredInvoice]) -> Result<Option<Value>, Failure> {
     let Some(invoice) = invoices.iter().max_by_key(|invoice| minor(&invoice.total)) else { return Ok(None) };
     let lines = invoice.body.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or(&[]);
     let tiers = |line: &Value| line.get("tiers").and_then(Value::as_array).map_or(0, Vec::len);
-    let best =
-        lines.iter().max_by_key(|line| tiers(line)).and_then(|line| line.get("line")).and_then(Value::as_u64);
+    let amount = |line: &Value| line.get("amount").and_then(Value::as_str).map_or(0, minor);
+    let best = lines
+        .iter()
+        .max_by_key(|line| (tiers(line) > 1, amount(line)))
+        .and_then(|line| line.get("line"))
+        .and_then(Value::as_u64);
     match best.and_then(|line| u32::try_from(line).ok()) {
         Some(line) => Ok(Some(engine.explain(&invoice.invoice, line)?)),
         None => Ok(None),

@@ -267,3 +267,13 @@ pub fn newest(path: &Path) -> PathBuf {
     files.sort();
     files.pop().expect("a file")
 }
+
+/// Makes the folder look as if a newer version had written it.
+pub fn make_newer(data: &Path) {
+    let disk = store::RealDisk::open_existing(data).expect("a store");
+    let keys = store::framed::read_file(&disk, store::KEYS).expect("the key file");
+    let text = String::from_utf8(keys).expect("JSON");
+    let newer = text.replacen(&format!("\"format\":{}", store::FOLDER_FORMAT), "\"format\":99", 1);
+    assert_ne!(text, newer);
+    store::framed::write_file(&disk, store::KEYS, newer.as_bytes()).expect("it is written");
+}

@@ -12,7 +12,7 @@ mod section;
 mod tests;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use metering::Code;
 
@@ -156,12 +156,12 @@ fn check_indices(draft: &BlockDraft) -> Result<(), String> {
     if !rises(draft.accepted.iter().map(|row| row.index)) || !rises(draft.kept.iter().map(|row| row.index)) {
         return Err("a block whose records are out of order".to_owned());
     }
-    let accepted: BTreeSet<u32> = draft.accepted.iter().map(|row| row.index).collect();
-    let last = [accepted.last().copied(), draft.kept.last().map(|row| row.index)].into_iter().flatten().max();
-    if let Some(index) = last.filter(|index| *index >= draft.records) {
+    let last = [draft.accepted.last().map(|row| row.index), draft.kept.last().map(|row| row.index)];
+    if let Some(index) = last.into_iter().flatten().find(|index| *index >= draft.records) {
         return Err(format!("a block of {} records that names record `{index}`", draft.records));
     }
-    match draft.kept.iter().find(|row| accepted.contains(&row.index)) {
+    let is_accepted = |index: u32| draft.accepted.binary_search_by_key(&index, |row| row.index).is_ok();
+    match draft.kept.iter().find(|row| is_accepted(row.index)) {
         Some(row) => Err(format!("a block whose record `{}` has two fates", row.index)),
         None => Ok(()),
     }

@@ -11,7 +11,7 @@ const ZSTD_LEVEL: i32 = 1;
 /// No section is larger; a hostile one can't make a reader allocate more.
 const RAW_BYTES_MAX: u64 = 1 << 30;
 /// What is allocated before a byte was seen.
-const FIRST_BYTES_MAX: u64 = 1 << 20;
+const AT_ONCE_BYTES_MAX: u64 = 16 << 20;
 
 /// The sections of encoding 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +102,16 @@ fn decompress(fact: &SectionFact, stored: &[u8]) -> Result<Vec<u8>, String> {
     if fact.raw_length > RAW_BYTES_MAX {
         return Err(bad("is too long"));
     }
-    let mut raw = Vec::with_capacity(fact.raw_length.min(FIRST_BYTES_MAX) as usize);
-    let decoder = zstd::stream::read::Decoder::new(stored).map_err(|_| bad("cannot be decompressed"))?;
-    decoder.take(fact.raw_length + 1).read_to_end(&mut raw).map_err(|_| bad("cannot be decompressed"))?;
+    let raw = if fact.raw_length <= AT_ONCE_BYTES_MAX {
+        zstd::bulk::decompress(stored, fact.raw_length as usize)
+    } else {
+        // Grown as bytes come out: a hostile length costs no memory.
+        let mut raw = Vec::new();
+        zstd::stream::read::Decoder::new(stored)
+            .and_then(|decoder| decoder.take(fact.raw_length + 1).read_to_end(&mut raw))
+            .map(|_| raw)
+    };
+    let raw = raw.map_err(|_| bad("cannot be decompressed"))?;
     if raw.len() as u64 != fact.raw_length {
         return Err(bad("has another length than its header says"));
     }

@@ -6,38 +6,21 @@ use std::sync::Arc;
 use metering::Instant;
 use serde_json::json;
 
+use super::found::Found;
 use super::{KnownDurable, OpenOptions, Opened, ReadState, Roots, SegmentSizes, State, TornTail};
 use crate::append_log::{AppendLog, LogSetting};
 use crate::block_codec::LOG;
-use crate::close_record::{self, CLEAN, CloseRecord, Fit};
+use crate::close_record::{CLEAN, CloseRecord};
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
 use crate::framed;
 use crate::id::Id;
 use crate::journal::JOURNAL;
 use crate::keys::{KEYS, KEYS_DRAFT, KeyFile, keys_missing};
-use crate::recover::{CutOff, check_tail, recover};
+use crate::recover::{CutOff, recover};
 use crate::row::{Class, Reference, RowDraft};
 use crate::segment::{LogKind, Marks};
-use crate::survey::{Survey, list};
-
-/// What is read before anything is changed.
-struct Found {
-    keys: KeyFile,
-    clean: Option<CloseRecord>,
-    /// There is a close record, and the store was opened since.
-    stale: bool,
-    journal: Survey,
-    log: Survey,
-    /// Ends known durable.
-    durable: Durable,
-}
-
-#[derive(Clone, Copy)]
-struct Durable {
-    log: u64,
-    journal: u64,
-}
+use crate::survey::list;
 
 impl Roots {
     /// Opens a store for writing. When this returns, the tail of both logs is durable and a row says what was found.
@@ -153,31 +136,6 @@ fn lock_error(error: &io::Error) -> StoreError {
         );
     }
     StoreError::io("lock the store's folder", error)
-}
-
-impl Found {
-    fn read(disk: &dyn Disk, known: KnownDurable) -> Result<Self, StoreError> {
-        let keys = KeyFile::read(disk, KEYS)?;
-        let clean = close_record::read(disk)?;
-        let journal = Survey::read(disk, &JOURNAL, keys.store_id, keys.journal_id)?;
-        let log = Survey::read(disk, &LOG, keys.store_id, keys.log_id)?;
-        let (in_log, in_journal) = (log.tip.marks, journal.tip.marks);
-        let durable = Durable {
-            log: in_log.own.max(in_journal.other).max(known.position),
-            // Row 1 was durable before `keys` got its name.
-            journal: in_journal.own.max(in_log.other).max(known.row.saturating_add(1)).max(2),
-        };
-        let mut found = Self { keys, clean, stale: false, journal, log, durable };
-        check_tail(&JOURNAL, &found.journal, durable.journal)?;
-        check_tail(&LOG, &found.log, durable.log)?;
-        if let Some(record) = &found.clean
-            && [record.fit(&JOURNAL, &found.journal)?, record.fit(&LOG, &found.log)?].contains(&Fit::Stale)
-        {
-            found.clean = None;
-            found.stale = true;
-        }
-        Ok(found)
-    }
 }
 
 struct Settings {

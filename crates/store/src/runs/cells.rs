@@ -14,7 +14,9 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 
 const FORMAT: u32 = 1;
-const RECORD_BYTES: usize = 256 * 1024;
+const RECORD_BYTES: usize = 64 * 1024;
+/// Unpacked records that a run keeps at hand: queries come in about the order of the run.
+const RECORDS_KEPT: usize = 16;
 const RECORD_BYTES_MAX: usize = 16 << 20;
 const ZSTD_LEVEL: i32 = 1;
 
@@ -95,16 +97,58 @@ fn compress(name: &str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
         .map_err(|error| StoreError::io(format!("compress a record of `{name}`"), &error))
 }
 
-/// The cells of one decoded record.
-type Decoded = Arc<Vec<(CellKey, Cell)>>;
+/// The bytes of one unpacked record.
+type Unpacked = Arc<Vec<u8>>;
 
 /// A run opened for reading.
 pub struct CellRun {
     reader: RunReader,
     footer: Footer,
     fact: RunFact,
-    /// The record decoded last: queries come in the order of the run.
-    latest: Mutex<Option<(usize, Decoded)>>,
+    /// Records unpacked lately, the last one last.
+    latest: Mutex<Vec<(usize, Unpacked)>>,
+}
+
+/// A cell as it stands in a record.
+struct Row {
+    meter: usize,
+    account: usize,
+    event_type: usize,
+    source: usize,
+    dimensions: usize,
+    start: i64,
+    cell: Cell,
+}
+
+/// Reads the rows of an unpacked record one by one.
+struct Rows<'a> {
+    reader: Reader<'a>,
+    start: i64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(raw: &'a [u8]) -> Self {
+        Self { reader: Reader::new(raw), start: 0 }
+    }
+
+    fn next(&mut self) -> Result<Option<Row>, BadCoding> {
+        if self.reader.remaining() == 0 {
+            return Ok(None);
+        }
+        let reader = &mut self.reader;
+        let meter = take_index(reader)?;
+        let account = take_index(reader)?;
+        let event_type = take_index(reader)?;
+        let source = take_index(reader)?;
+        let dimensions = take_index(reader)?;
+        self.start = self.start.checked_add(reader.i64()?).ok_or(BadCoding("a time is out of range"))?;
+        let records = reader.u64()?;
+        let units = take_sum(reader)?;
+        let unmeasured = reader.u64()?;
+        let digest = take_digest(reader)?;
+        let cell = Cell { records, units, unmeasured, digest };
+        Ok(Some(Row { meter, account, event_type, source, dimensions, start: self.start, cell }))
+    }
 }
 
 impl CellRun {
@@ -124,7 +168,7 @@ impl CellRun {
         if footer.format > FORMAT || (footer.from, footer.to) != (fact.from, fact.to) {
             return Err(reader.bad(fact.footer, "another run's footer"));
         }
-        Ok(Self { reader, footer, fact: fact.clone(), latest: Mutex::new(None) })
+        Ok(Self { reader, footer, fact: fact.clone(), latest: Mutex::new(Vec::new()) })
     }
 
     /// What the checkpoint says of it.
@@ -160,11 +204,12 @@ impl CellRun {
         let high = (meter_id, account_id.unwrap_or(usize::MAX));
         let begin = records.partition_point(|&(_, m, a)| (m, a) < low).saturating_sub(1);
         for (number, _) in records.iter().enumerate().skip(begin).take_while(|(_, r)| (r.1, r.2) <= high) {
-            for (key, cell) in self.decoded(number)?.iter() {
-                if key.meter.as_ref() == meter && account.is_none_or(|account| key.account == account) {
-                    visit(key, cell);
+            self.rows(number, &mut |row| {
+                if row.meter == meter_id && account_id.is_none_or(|account| row.account == account) {
+                    visit(&self.key(&row)?, &row.cell);
                 }
-            }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -175,9 +220,11 @@ impl CellRun {
     pub fn all(&self, visit: &mut dyn FnMut(&CellKey, &Cell)) -> Result<(), StoreError> {
         let mut seen = 0;
         for number in 0..self.footer.records.len() {
-            let decoded = self.decoded(number)?;
-            seen += decoded.len() as u64;
-            decoded.iter().for_each(|(key, cell)| visit(key, cell));
+            self.rows(number, &mut |row| {
+                seen += 1;
+                visit(&self.key(&row)?, &row.cell);
+                Ok(())
+            })?;
         }
         if seen != self.fact.entries {
             let what = format!("expected {} cells, found {seen}", self.fact.entries);
@@ -186,63 +233,63 @@ impl CellRun {
         Ok(())
     }
 
-    fn decoded(&self, number: usize) -> Result<Decoded, StoreError> {
+    /// Reads the rows of a record.
+    fn rows(
+        &self,
+        number: usize,
+        take: &mut dyn FnMut(Row) -> Result<(), BadCoding>,
+    ) -> Result<(), StoreError> {
+        let raw = self.unpacked(number)?;
+        let mut rows = Rows::new(&raw);
+        let mut read = || {
+            while let Some(row) = rows.next()? {
+                take(row)?;
+            }
+            Ok(())
+        };
+        read().map_err(|bad: BadCoding| self.reader.bad(self.footer.records[number].0, bad.0))
+    }
+
+    fn unpacked(&self, number: usize) -> Result<Unpacked, StoreError> {
         let mut latest = self.latest.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((at, decoded)) = latest.as_ref()
-            && *at == number
-        {
-            return Ok(Arc::clone(decoded));
+        if let Some((_, raw)) = latest.iter().find(|(at, _)| *at == number) {
+            return Ok(Arc::clone(raw));
         }
         let sector = self.footer.records[number].0;
         let (bytes, _) = self.reader.record(sector)?;
-        let bad = |what: BadCoding| self.reader.bad(sector, what.0);
-        let raw = decompress(&bytes).map_err(bad)?;
-        let decoded = Arc::new(self.decode(&raw).map_err(bad)?);
-        *latest = Some((number, Arc::clone(&decoded)));
-        Ok(decoded)
+        let raw = Arc::new(decompress(&bytes).map_err(|bad| self.reader.bad(sector, bad.0))?);
+        if latest.len() == RECORDS_KEPT {
+            latest.remove(0);
+        }
+        latest.push((number, Arc::clone(&raw)));
+        Ok(raw)
     }
 
-    fn decode(&self, raw: &[u8]) -> Result<Vec<(CellKey, Cell)>, BadCoding> {
-        let mut reader = Reader::new(raw);
-        let mut cells = Vec::new();
-        let mut start = 0i64;
-        while reader.remaining() > 0 {
-            let meter = match take_index(&mut reader)? {
+    fn key(&self, row: &Row) -> Result<CellKey, BadCoding> {
+        let meters = &self.footer.meters;
+        let tuple = self.footer.dimensions.get(row.dimensions).ok_or(BadCoding("no such dimensions"))?;
+        Ok(CellKey {
+            meter: match row.meter {
                 0 => None,
-                id => Some(self.footer.meters.get(id - 1).ok_or(BadCoding("no such meter"))?.clone()),
-            };
-            let (account, event_type, source) =
-                (self.text(&mut reader)?, self.text(&mut reader)?, self.text(&mut reader)?);
-            let tuple = self
-                .footer
-                .dimensions
-                .get(take_index(&mut reader)?)
-                .ok_or(BadCoding("no such dimensions"))?;
-            let dimensions = tuple.iter().map(|id| self.dimension(*id)).collect::<Result<_, _>>()?;
-            start = start.checked_add(reader.i64()?).ok_or(BadCoding("a time is out of range"))?;
-            let at = start.checked_mul(CELL_NS).ok_or(BadCoding("a time is out of range"))?;
-            let records = reader.u64()?;
-            let units = take_sum(&mut reader)?;
-            let unmeasured = reader.u64()?;
-            let digest = take_digest(&mut reader)?;
-            let key = CellKey { meter, account, event_type, source, dimensions, start: Instant(at) };
-            cells.push((key, Cell { records, units, unmeasured, digest }));
-        }
-        Ok(cells)
+                id => Some(meters.get(id - 1).ok_or(BadCoding("no such meter"))?.clone()),
+            },
+            account: self.text(row.account)?,
+            event_type: self.text(row.event_type)?,
+            source: self.text(row.source)?,
+            dimensions: tuple.iter().map(|id| self.dimension(*id)).collect::<Result<_, _>>()?,
+            start: Instant(row.start.checked_mul(CELL_NS).ok_or(BadCoding("a time is out of range"))?),
+        })
     }
 
     fn dimension(&self, id: u32) -> Result<Option<String>, BadCoding> {
         match id {
             0 => Ok(None),
-            id => match self.footer.strings.get(id as usize - 1) {
-                Some(text) => Ok(Some(text.clone())),
-                None => Err(BadCoding("no such string")),
-            },
+            id => self.text(id as usize - 1).map(Some),
         }
     }
 
-    fn text(&self, reader: &mut Reader<'_>) -> Result<String, BadCoding> {
-        self.footer.strings.get(take_index(reader)?).cloned().ok_or(BadCoding("no such string"))
+    fn text(&self, id: usize) -> Result<String, BadCoding> {
+        self.footer.strings.get(id).cloned().ok_or(BadCoding("no such string"))
     }
 }
 
