@@ -266,6 +266,9 @@ pub enum InvoiceCommand {
         /// Of one payer
         #[arg(long)]
         account: Option<String>,
+        /// Prints the canonical bodies, one a line, byte for byte
+        #[arg(long)]
+        bodies: bool,
     },
     /// Shows an invoice by its number or id
     #[command(after_help = "Example:\n  counterfoil invoice show DEMO-000001")]

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use support::Desk;
 
-const KEYS: &str = "identity 000102030405060708090a0b0c0d0e0f\n\
-    digest 101112131415161718191a1b1c1d1e1f\n\
-    personal 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n\
-    shard 404142434445464748494a4b4c4d4e4f\n";
+const KEYS: &str = "identity = 000102030405060708090a0b0c0d0e0f\n\
+    digest = 101112131415161718191a1b1c1d1e1f\n\
+    personal = 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n\
+    shard = 404142434445464748494a4b4c4d4e4f\n";
 
 /// The lines of a seeded month without conflicts and broken records, and its configuration.
 fn world() -> (String, Vec<String>) {

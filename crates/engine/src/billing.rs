@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use invoicing::terms::{Contract, Seller, Terms};
-use invoicing::{Bill, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage};
+use invoicing::{Bill, BillingCode, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage};
 use metering::{CivilDate, Instant, Period, tz_database_version};
 use serde_json::{Value, json};
 use store::tables::{InvoiceFilter, InvoiceStatus};
@@ -258,7 +258,7 @@ impl Engine {
             let billed = self.billed(&one.contract.account)?;
             let rated = self.rate(&self.terms.terms, one, &billed, cut.position)?;
             report.problems.extend(rated.problems.iter().cloned());
-            if rated.bill.lines.is_empty() {
+            if rated.bill.lines.is_empty() || rated.bill.total.is_negative() {
                 continue;
             }
             effects.push(self.draft_effect(one, &rated, cut)?);
@@ -351,6 +351,7 @@ impl Engine {
         for problem in found.into_iter().chain(bill.problems.iter().cloned()) {
             problems.push(self.unbilled(terms, work, problem, as_of)?);
         }
+        problems.extend(self.unpriced(terms, work, &bill, &problems, as_of)?);
         Ok(Rated { bill, problems })
     }
 
@@ -363,6 +364,50 @@ impl Engine {
             unmeasured: totals.unmeasured,
             digest: totals.digest,
         }))
+    }
+
+    /// Usage of the period that no line holds, meter by meter: what is used = what is rated + what is unpriced.
+    fn unpriced(
+        &self,
+        terms: &Terms,
+        work: &Work,
+        bill: &Bill,
+        known: &[Unbilled],
+        as_of: u64,
+    ) -> Result<Vec<Unbilled>, EngineError> {
+        let told = |meter: &str| {
+            known.iter().filter_map(|one| one.problem.unpriced.as_ref()).any(|unpriced| unpriced.meter == meter)
+        };
+        let mut found = Vec::new();
+        for meter in terms.meters.names().filter(|meter| !told(meter)) {
+            let mut left = self.usage_under(
+                terms,
+                &UsageQuery {
+                    meter,
+                    account: Some(&work.contract.account),
+                    only: &[],
+                    start: work.period.start,
+                    end: work.period.end,
+                    as_of,
+                },
+            )?;
+            let of_meter = bill.lines.iter().filter(|l| l.spec.meter.as_ref().is_some_and(|(m, _)| m == meter));
+            for usage in of_meter.filter_map(|line| line.usage.as_ref()) {
+                left.take(usage.records, usage.quantity, usage.digest);
+            }
+            if left.records > 0 {
+                let message = format!("no item prices what {} used of `{meter}`", work.contract.account);
+                let problem = BillingProblem {
+                    code: BillingCode::UsageUnpriced,
+                    contract: work.contract.name.clone(),
+                    item: None,
+                    message,
+                    unpriced: None,
+                };
+                found.push(Unbilled { problem, unpriced: Some(left) });
+            }
+        }
+        Ok(found)
     }
 
     /// Unpriced usage is visible with its quantity; never zero money.

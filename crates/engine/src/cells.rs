@@ -88,6 +88,11 @@ impl Cells {
         self.pending_to = self.pending_to.max(end);
     }
 
+    /// The position below which all cells are here.
+    pub fn reached(&self) -> u64 {
+        self.pending_to
+    }
+
     /// The cells that no run holds yet.
     pub fn pending(&self) -> &CellTable {
         &self.pending
@@ -155,6 +160,14 @@ pub struct Totals {
 impl Totals {
     /// Nothing.
     pub const ZERO: Self = Self { records: 0, quantity: Sum::ZERO, unmeasured: 0, digest: Digest(0) };
+
+    /// Takes out a part that was counted elsewhere.
+    pub fn take(&mut self, records: u64, quantity: Sum, digest: Digest) {
+        assert!(records <= self.records, "a part holds no more than the whole");
+        self.records -= records;
+        self.quantity = self.quantity.merge(quantity.neg());
+        self.digest = self.digest.subtract(digest);
+    }
 
     /// Adds a cell.
     pub fn add(&mut self, cell: &Cell) {

@@ -113,7 +113,11 @@ impl Engine {
                 debug_assert_eq!(error.kind, ErrorKind::Corrupt);
                 false
             });
-        if caught_up && let Some(tables) = Tables::open_read_only(Arc::clone(&disk))? {
+        let reached = (roots.head().number, roots.end());
+        if caught_up
+            && let Some(tables) = readable_tables(&disk)?
+            && tables.applied() == reached
+        {
             return Self::catch_up(disk, options.clock, roots, tables, Vec::new(), true);
         }
         drop(roots);
@@ -274,7 +278,8 @@ impl Engine {
     pub fn checkpoint_now(&mut self, pin: bool) -> Result<(), EngineError> {
         self.tables.commit()?;
         let from = self.checkpoint.position;
-        let to = self.roots.durable();
+        let to = self.cells.reached();
+        assert!(to <= self.roots.durable(), "cells are made of what is durable");
         let disk = self.disk.as_ref();
         let mut next = self.checkpoint.clone();
         if to > from {
@@ -289,7 +294,9 @@ impl Engine {
             next.pinned.push(to);
         }
         next.position = to;
-        next.log_hash = self.roots.log_hash();
+        next.log_hash = hash_at(&self.roots, to)?.ok_or_else(|| {
+            StoreError::corrupt("log", format!("position {to}"), "no block ends where cells were made to")
+        })?;
         let head = self.roots.head();
         (next.known_at, next.journal_hash) = (head.number, head.hash);
         next.key_generation = self.roots.key_generation();
@@ -442,6 +449,15 @@ fn is_caught_up(disk: &dyn Disk, roots: &Roots) -> Result<bool, StoreError> {
     match read_checkpoint(disk)? {
         Some(checkpoint) => Ok(checkpoint.position == roots.end() && fits(disk, roots, &checkpoint)?),
         None => Ok(roots.end() == 0),
+    }
+}
+
+/// Tables for reading; none where they must be written first.
+fn readable_tables(disk: &Arc<dyn Disk>) -> Result<Option<Tables>, EngineError> {
+    match Tables::open_read_only(Arc::clone(disk)) {
+        Ok(tables) => Ok(tables),
+        Err(error) if error.kind == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

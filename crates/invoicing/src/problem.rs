@@ -29,6 +29,8 @@ pub enum BillingCode {
     DaysImpossible,
     /// Events of the line that the meter could not measure.
     UsageUnmeasured,
+    /// Usage of the period that no item of the contract prices.
+    UsageUnpriced,
     /// Lines that sum to less than zero: no such invoice is issued.
     TotalNegative,
 }
@@ -48,6 +50,7 @@ impl BillingCode {
             Self::NothingBelowZero => "nothing_below_zero",
             Self::DaysImpossible => "days_impossible",
             Self::UsageUnmeasured => "usage_unmeasured",
+            Self::UsageUnpriced => "usage_unpriced",
             Self::TotalNegative => "total_negative",
         }
     }
@@ -70,6 +73,7 @@ impl BillingCode {
             Self::UsageUnmeasured => {
                 "look at the events that `counterfoil usage --events` lists without a quantity"
             }
+            Self::UsageUnpriced => "add an item for it to the contract or plan, with a price of 0 if it is free",
             Self::TotalNegative => "an amount owed to the payer is a credit note, not an invoice",
         }
     }

@@ -49,6 +49,11 @@ impl Sum {
         }
     }
 
+    /// The sum with the other sign.
+    pub fn neg(self) -> Self {
+        Self(-self.0)
+    }
+
     /// Whether it is zero.
     pub fn is_zero(self) -> bool {
         self.0 == I256::ZERO

@@ -72,7 +72,7 @@ fn records() -> Vec<RawRecord> {
     }
     let mut records = Vec::new();
     for (line, text) in (1..).zip(lines) {
-        records.push(RawRecord::line(line, text.into_bytes()));
+        records.push(RawRecord::new(line, text.into_bytes()));
     }
     records
 }
@@ -164,20 +164,28 @@ fn verify(disk: &FaultyDisk, at: &str) {
     assert_eq!(verified.findings, Vec::new(), "{at}");
 }
 
-fn reference() -> (FaultyDisk, Seen) {
+/// A run without a fault: how many operations and syncs it had, how many bytes it left, what it must end at.
+struct Reference {
+    operations: u64,
+    syncs: u64,
+    bytes: u64,
+    seen: Seen,
+}
+
+fn reference() -> Reference {
     let disk = FaultyDisk::new();
     run(&disk, &mut Told::default()).expect("no fault");
+    let (operations, syncs, bytes) = (disk.operations(), disk.syncs(), disk.bytes());
     verify(&disk, "no fault");
     let seen = see(&disk);
     assert_eq!(seen.totals[0].1, EVENTS as u64);
     assert_eq!(seen.bodies.len(), 1);
-    (disk, seen)
+    Reference { operations, syncs, bytes, seen }
 }
 
 #[test]
 fn every_crash_point() {
-    let (disk, expected) = reference();
-    let operations = disk.operations();
+    let Reference { operations, seen: expected, .. } = reference();
     let seed = 20_261_124u64;
     println!("{operations} crash points, seed {seed}");
     for operation in 0..operations {
@@ -219,8 +227,8 @@ fn rebuild(disk: &FaultyDisk, expected: &Seen, at: &str) {
 
 #[test]
 fn every_failed_sync() {
-    let (disk, expected) = reference();
-    for sync in 0..disk.syncs() {
+    let Reference { syncs, seen: expected, .. } = reference();
+    for sync in 0..syncs {
         let failing = FaultyDisk::new();
         failing.fail_sync(sync);
         let mut told = Told::default();
@@ -239,8 +247,7 @@ fn every_failed_sync() {
 
 #[test]
 fn a_full_disk_loses_nothing_acknowledged() {
-    let (disk, expected) = reference();
-    let bytes = disk.bytes();
+    let Reference { bytes, seen: expected, .. } = reference();
     for share in 1..40 {
         let full = FaultyDisk::new();
         full.limit_bytes(Some(bytes * share / 40));

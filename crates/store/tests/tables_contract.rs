@@ -283,7 +283,8 @@ fn tables_open_for_reading_write_nothing() {
     let before = disk.get("tables.db");
     let mut tables = Tables::open_read_only(disk.shared()).unwrap().unwrap();
     assert_same(&tables, &world.derived());
-    assert!(tables.reset().is_err());
+    let error = tables.reset().unwrap_err();
+    assert_eq!((error.kind, error.code), (ErrorKind::Invalid, "tables_read_only"));
     drop(tables);
     assert_eq!(disk.get("tables.db"), before);
     let tables = Tables::open(disk.shared()).unwrap();

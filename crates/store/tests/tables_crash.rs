@@ -102,12 +102,16 @@ fn a_failed_sync_stops_the_tables_and_reopening_goes_on() {
     let mut failed = 0;
     for step in 1..=steps {
         let disk = CrashDisk::new();
-        disk.fail_sync_at(step);
+        disk.fail_sync_from(step);
         let (_, result) = run(&world, &disk);
-        let Err(error) = result else { continue };
+        if disk.sync_failed_at() != Some(step) {
+            continue;
+        }
+        let error = result.unwrap_err();
         failed += 1;
         assert_eq!(error.kind, ErrorKind::Unavailable, "step {step}: {error}");
         assert!(error.message.contains("sync"), "step {step}: {error}");
+        assert_eq!(disk.steps(), step, "nothing is written or synced after a failed sync");
         let left = disk.after_power_cut(&mut Chance::new(step));
         check(&world, &left, (0, 0), &format!("failed sync at step {step}, then a power cut"));
         let mut tables = Tables::open(disk.shared()).unwrap();
@@ -119,6 +123,24 @@ fn a_failed_sync_stops_the_tables_and_reopening_goes_on() {
         check(&world, &left, (0, 0), &format!("failed sync at step {step}, opened again, then a power cut"));
     }
     assert!(failed > 30, "{failed} syncs failed");
+}
+
+#[test]
+fn tables_that_stopped_say_so() {
+    let (world, disk) = (small_world(26), CrashDisk::new());
+    let mut tables = Tables::open(disk.shared()).unwrap();
+    tables.apply_row(&world.rows[0]).unwrap();
+    disk.fail_sync_from(disk.steps() + 1);
+    let failed = tables.apply_row(&world.rows[1]).unwrap_err();
+    assert_eq!((failed.kind, failed.code), (ErrorKind::Unavailable, "disk_failed"), "{failed}");
+    let steps = disk.steps();
+    for _ in 0..2 {
+        let error = tables.apply_row(&world.rows[2]).unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Closed, "tables_stopped"), "{error}");
+    }
+    assert_eq!(disk.steps(), steps);
+    drop(tables);
+    check(&world, &disk.after_kill(), (1, 0), "stopped");
 }
 
 /// The file of an earlier moment is put back while a journal of a later one lies beside it.

@@ -22,11 +22,16 @@ pub fn run(global: &Global, args: &InvoiceArgs) -> Result<Outcome, Failure> {
             result?;
             printed
         }
-        InvoiceCommand::List { period, account } => {
+        InvoiceCommand::List { period, account, bodies } => {
             let engine = context::open_to_read(global)?;
             let filter = InvoiceFilter { period: period.clone(), account: account.clone(), status: None };
             let invoices = engine.tables().invoices(&filter).map_err(Failure::from_store)?;
-            print_list(global, &invoices)?;
+            if *bodies {
+                let lines: String = invoices.iter().map(|invoice| format!("{}\n", invoice.body)).collect();
+                output::data(&lines)?;
+            } else {
+                print_list(global, &invoices)?;
+            }
             engine.close()?;
             Ok(Outcome::Done)
         }

@@ -146,14 +146,12 @@ impl Desk {
 
     /// Invoice bodies by number, byte for byte.
     pub fn bodies(&self) -> Vec<(String, String)> {
-        let list = self.run(&["--format", "json", "invoice", "list"]).status(0).json();
-        list.as_array()
-            .expect("rows")
-            .iter()
-            .map(|row| {
-                let number = row["number"].as_str().expect("issued").to_owned();
-                let body = self.run(&["invoice", "show", &number, "--body"]).status(0).stdout;
-                (number, body)
+        let bodies = self.run(&["invoice", "list", "--bodies"]).status(0).stdout;
+        bodies
+            .lines()
+            .map(|body| {
+                let value: Value = serde_json::from_str(body).expect("JSON");
+                (value["number"].as_str().expect("issued").to_owned(), body.to_owned())
             })
             .collect()
     }

@@ -61,6 +61,8 @@ impl Database {
         run: impl FnOnce(&Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         let Some(connection) = &self.connection else { return Err(closed()) };
+        // What SQLite got over before explains no failure of what is run now.
+        self.mount.as_ref().and_then(|mount| mount.take_trouble());
         run(connection).map_err(|failure| self.error(failure))
     }
 
@@ -76,7 +78,12 @@ impl Database {
             self.connection = Some(connection);
             error
         });
-        closed.map_err(|error| self.error(error.into()))
+        closed.map_err(|error| self.error(error.into()))?;
+        // SQLite syncs an empty journal once more and keeps a failure to itself.
+        match self.mount.as_ref().and_then(|mount| mount.take_trouble()) {
+            Some(trouble) => Err(trouble),
+            None => Ok(()),
+        }
     }
 
     /// What the caller can do about a failure: the file layer knows more than SQLite hands on.
@@ -114,6 +121,12 @@ fn meaning(error: &rusqlite::Error) -> StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 StoreError::corrupt(FILE, "its structure", error)
             }
+            Some(ErrorCode::ReadOnly) => StoreError::new(
+                ErrorKind::Invalid,
+                "tables_read_only",
+                "the tables are open for reading only",
+                "open the store for writing",
+            ),
             Some(ErrorCode::ConstraintViolation) => StoreError::corrupt(FILE, "a constraint", error),
             _ => StoreError::new(
                 ErrorKind::Unavailable,

@@ -433,6 +433,31 @@ mod tests {
         assert_eq!(kept, "Ada");
     }
 
+    /// With erased content left in place, SQLite skips pages that were taken and freed in one transaction.
+    #[test]
+    fn pages_that_were_never_written_have_a_checksum_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::create(folder.path()).unwrap());
+        let mut tables = Tables::open(Arc::clone(&disk)).unwrap();
+        tables
+            .database
+            .with(|connection| Ok(connection.execute_batch("PRAGMA secure_delete = OFF")?))
+            .unwrap();
+        tables
+            .change(|connection, _| {
+                let insert = "INSERT INTO personal_values VALUES (?1, 'f', 'h', ?2, 1)";
+                connection.execute(insert, params!["gone", "x".repeat(100_000)])?;
+                connection.execute(insert, params!["stays", "y".repeat(100_000)])?;
+                connection.execute("DELETE FROM personal_values WHERE account = 'gone'", [])?;
+                Ok(())
+            })
+            .unwrap();
+        tables.close().unwrap();
+        let check = check_pages(disk.as_ref()).unwrap();
+        assert!(check.pages > 60, "{} pages", check.pages);
+        assert_eq!(check.findings, []);
+    }
+
     #[test]
     fn tables_of_this_schema_stay_and_of_a_newer_one_are_refused() {
         let (_folder, disk) = with_version(schema::VERSION);

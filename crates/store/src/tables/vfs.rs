@@ -17,7 +17,7 @@ use rsqlite_vfs::{
 use super::files::{FILE, JOURNAL};
 use super::page::{self, HEADER_BYTES, PAGE_BYTES, PAGE_LENGTH, Page};
 use crate::disk::{Disk, DiskFile, Mode};
-use crate::error::StoreError;
+use crate::error::{ErrorKind, StoreError};
 
 /// The name under which SQLite knows this file system.
 pub(super) const NAME: &str = "counterfoil";
@@ -82,8 +82,13 @@ impl Mount {
     }
 
     fn may_write(&self, code: VfsErrorCode) -> VfsResult<()> {
-        if self.stopped.load(Ordering::Relaxed) || self.read_only {
-            return Err(VfsError::new(code, "the tables take no more writes".into()));
+        if self.read_only {
+            return Err(VfsError::new(VfsErrorCode::ReadOnly, "the tables are open for reading".into()));
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            let what = "the tables stopped after a failed sync";
+            let error = StoreError::new(ErrorKind::Closed, "tables_stopped", what, "open the store again");
+            return Err(self.note(error, code));
         }
         Ok(())
     }

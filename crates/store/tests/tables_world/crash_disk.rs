@@ -31,7 +31,8 @@ struct State {
     names: Vec<BTreeMap<String, usize>>,
     steps: u64,
     dies_at: Option<u64>,
-    sync_fails_at: Option<u64>,
+    sync_fails_from: Option<u64>,
+    sync_failed_at: Option<u64>,
 }
 
 impl State {
@@ -44,6 +45,15 @@ impl State {
 
     fn alive(&self) -> io::Result<()> {
         if self.dies_at.is_some_and(|step| self.steps >= step) { Err(gone()) } else { Ok(()) }
+    }
+
+    /// Whether this sync is the one to fail.
+    fn sync_fails(&mut self) -> bool {
+        let fails = self.sync_fails_from.is_some_and(|step| self.steps >= step);
+        if fails {
+            (self.sync_fails_from, self.sync_failed_at) = (None, Some(self.steps));
+        }
+        fails
     }
 
     fn renamed(&mut self) {
@@ -96,9 +106,14 @@ impl CrashDisk {
         self.state().dies_at = Some(step);
     }
 
-    /// The sync at this step fails, and what it should have made durable stays readable but never will be.
-    pub fn fail_sync_at(&self, step: u64) {
-        self.state().sync_fails_at = Some(step);
+    /// The first sync from this step on fails; what it should have made durable stays readable but never
+    /// will be.
+    pub fn fail_sync_from(&self, step: u64) {
+        self.state().sync_fails_from = Some(step);
+    }
+
+    pub fn sync_failed_at(&self) -> Option<u64> {
+        self.state().sync_failed_at
     }
 
     pub fn shared(&self) -> Arc<dyn Disk> {
@@ -211,7 +226,7 @@ impl Disk for CrashDisk {
     fn sync_folder(&self, _: &str) -> io::Result<()> {
         let mut state = self.state();
         state.step()?;
-        if state.sync_fails_at == Some(state.steps) {
+        if state.sync_fails() {
             state.names.truncate(1);
             return Err(io::Error::other("sync failed"));
         }
@@ -279,7 +294,7 @@ impl DiskFile for CrashFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.step()?;
-        if state.sync_fails_at == Some(state.steps) {
+        if state.sync_fails() {
             state.files[self.file].pending.clear();
             return Err(io::Error::other("sync failed"));
         }
