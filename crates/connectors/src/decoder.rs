@@ -157,3 +157,29 @@ impl<R: BufRead> Iterator for Records<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared_by_threads<T: Send + Sync>(of: T) -> T {
+        of
+    }
+
+    #[test]
+    fn threads_share_a_decoder() {
+        let decoder = shared_by_threads(Decoder::cloud_events());
+        shared_by_threads(RawRecord::new(1, Vec::new()));
+        assert_eq!(decoder.name(), "cloudevents");
+    }
+
+    #[test]
+    fn a_record_that_is_cut_is_refused_whatever_its_format() {
+        let feed = Feed { name: "f".to_owned(), source: "f".to_owned() };
+        let cut = RawRecord { bytes_total: 2_000_000, ..RawRecord::new(7, b"{}".to_vec()) };
+        for decoder in [Decoder::cloud_events(), Decoder::sentry_outcomes()] {
+            let told = decoder.decode(&feed, &cut).unwrap_err().to_string();
+            assert_eq!(told, "line_too_long: expected a record of at most 1048576 bytes, found `2000000`");
+        }
+    }
+}

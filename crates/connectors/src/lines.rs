@@ -11,6 +11,9 @@ pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes that are delivered of a longer line.
 pub const CUT_LINE_BYTES: usize = 64 * 1024;
 
+/// A long line does not make the ones behind it large.
+const CAPACITY_MAX: usize = 4 * 1024;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One line without its end.
@@ -65,18 +68,20 @@ pub(crate) fn is_blank(bytes: &[u8]) -> bool {
 pub(crate) struct LineReader<R> {
     input: R,
     number: u64,
+    /// The length of the last line: the next is probably about as long.
+    bytes_last: usize,
     has_ended: bool,
 }
 
 impl<R: BufRead> LineReader<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, number: 0, has_ended: false }
+        Self { input, number: 0, bytes_last: 0, has_ended: false }
     }
 
     fn read(&mut self) -> Result<Option<RawLine>, InputError> {
         let number = self.number + 1;
         let broken = |source| InputError::Broken { line: number, source };
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.bytes_last);
         // The end of the line, two bytes, does not count.
         let limit = LINE_BYTES_MAX as u64 + 2;
         let mut bytes_total =
@@ -95,7 +100,7 @@ impl<R: BufRead> LineReader<R> {
         if is_too_long {
             bytes.truncate(CUT_LINE_BYTES);
         }
-        self.number = number;
+        (self.number, self.bytes_last) = (number, bytes.len().min(CAPACITY_MAX));
         Ok(Some(RawLine { number, bytes, bytes_total }))
     }
 }

@@ -49,7 +49,11 @@ fn missing_account() {
 
 #[test]
 fn missing_quantity() {
-    rejected(&transfer("x", "a-1", GOOD_TIME, "1").replacen("\"quantity\":1", "", 1), "quantity_missing", "quantity");
+    rejected(
+        &transfer("x", "a-1", GOOD_TIME, "1").replacen("\"quantity\":1", "", 1),
+        "quantity_missing",
+        "quantity",
+    );
 }
 
 #[test]
@@ -64,7 +68,11 @@ fn far_future_time() {
 
 #[test]
 fn unknown_event_type() {
-    rejected(&call("x", "a-1", GOOD_TIME).replacen("\"type\":\"call\"", "\"type\":\"cal\"", 1), "unknown_type", "cal");
+    rejected(
+        &call("x", "a-1", GOOD_TIME).replacen("\"type\":\"call\"", "\"type\":\"cal\"", 1),
+        "unknown_type",
+        "cal",
+    );
 }
 
 #[test]
@@ -174,7 +182,12 @@ fn overlapping_tiers() {
 
 #[test]
 fn a_price_in_no_currency_of_the_account() {
-    refused("plan: basic\ncurrency: USD\nstart", "plan: basic\ncurrency: CHF\nstart", "price_currency_missing", 47);
+    refused(
+        "plan: basic\ncurrency: USD\nstart",
+        "plan: basic\ncurrency: CHF\nstart",
+        "price_currency_missing",
+        47,
+    );
 }
 
 #[test]
@@ -197,7 +210,8 @@ fn an_invoice_for_an_open_period() {
     let during = ["--now", "2026-11-01T23:59:59Z", "invoice", "run", "--period", "2026-10"];
     desk.run(&during).fails(3, "period_open").says("2026-11-02T00:00:00Z");
     assert_eq!(desk.bodies().len(), 0);
-    let early = ["--now", "2026-11-01T23:59:59Z", "invoice", "run", "--period", "2026-10", "--seal-early", "audit"];
+    let early =
+        ["--now", "2026-11-01T23:59:59Z", "invoice", "run", "--period", "2026-10", "--seal-early", "audit"];
     desk.run(&early).status(0);
     assert_eq!(desk.bodies().len(), 2);
 }
@@ -319,7 +333,11 @@ fn a_full_disk() {
     let again = desk.run(&["--format", "json", "ingest", "events.ndjson"]).status(0).json();
     let fates = again[0]["fates"].as_array().expect("rows");
     let count = |fate: &str| -> u64 {
-        fates.iter().filter(|row| row["fate"] == fate).map(|row| row["records"].as_u64().expect("a count")).sum()
+        fates
+            .iter()
+            .filter(|row| row["fate"] == fate)
+            .map(|row| row["records"].as_u64().expect("a count"))
+            .sum()
     };
     assert_eq!(count("accepted") + count("duplicate"), 4_000);
     assert!(count("duplicate") > 0, "what was acknowledged before the disk was full is there");

@@ -44,7 +44,9 @@ fn a_wrong_word_is_a_usage_error() {
 #[test]
 fn a_store_that_is_not_there_is_said_so() {
     let desk = Desk::new();
-    for args in [&["usage"][..], &["verify"], &["invoice", "list"], &["explain", "X", "1"], &["quarantine", "list"]] {
+    for args in
+        [&["usage"][..], &["verify"], &["invoice", "list"], &["explain", "X", "1"], &["quarantine", "list"]]
+    {
         desk.run(args).fails(3, "no_store");
     }
     assert!(!desk.data().exists(), "reading makes no folder");
@@ -174,7 +176,10 @@ fn a_bill_is_shown_and_explained() {
 #[test]
 fn personal_fields_are_erased_and_the_chain_holds() {
     let desk = Desk::configured();
-    desk.write("who.yaml", "{kind: account, account: a-7, personal: {name: \"Q. Zzyzx\", email: \"q@example.org\"}}");
+    desk.write(
+        "who.yaml",
+        "{kind: account, account: a-7, personal: {name: \"Q. Zzyzx\", email: \"q@example.org\"}}",
+    );
     desk.run(&["apply", "-f", "who.yaml"]).status(0);
     assert!(desk.run(&["personal", "show", "a-7"]).status(0).stdout.contains("Zzyzx"));
     for file in ["journal", "log"] {
@@ -199,9 +204,13 @@ fn rate_needs_no_store() {
         "{kind: price, price: tokens, currencies: {USD: {per: \"1000000\", graduated: [{up_to: \"10000000\", unit: \"3.00\"}, {up_to: \"20000000\", unit: \"2.50\"}, {unit: \"2.00\"}]}}}",
     );
     desk.write("usage.csv", "key,quantity\nconv,22361870\ncode,18059974\nbad,many\n");
-    let ran = desk.run(&["--format", "json", "rate", "--price", "price.yaml", "--usage", "usage.csv"]).status(1);
+    let ran =
+        desk.run(&["--format", "json", "rate", "--price", "price.yaml", "--usage", "usage.csv"]).status(1);
     let charges = ran.json();
-    assert_eq!((charges[0]["amount"].clone(), charges[0]["exact"].clone()), ("59.72".into(), "59.72374".into()));
+    assert_eq!(
+        (charges[0]["amount"].clone(), charges[0]["exact"].clone()),
+        ("59.72".into(), "59.72374".into())
+    );
     assert_eq!(charges[1]["amount"], "50.15");
     assert!(ran.stderr.contains("line 4"), "{}", ran.stderr);
     assert!(!desk.data().exists());
@@ -226,11 +235,17 @@ fn late_usage_is_counted_and_not_billed() {
     desk.ingest("a.ndjson", &[&call("x", "a-1", "2026-10-03T10:00:00Z")]).status(0);
     desk.run(&["invoice", "run", "--period", "2026-10"]).status(0);
     let before = desk.bodies();
-    desk.ingest("late.ndjson", &[&call("l", "a-1", "2026-10-04T10:00:00Z"), &call("n", "a-1", "2026-11-04T10:00:00Z")])
-        .status(0);
+    desk.ingest(
+        "late.ndjson",
+        &[&call("l", "a-1", "2026-10-04T10:00:00Z"), &call("n", "a-1", "2026-11-04T10:00:00Z")],
+    )
+    .status(0);
     let late = desk.run(&["--format", "json", "usage", "--late"]).status(0).json();
     assert_eq!(late["late"].as_array().map(Vec::len), Some(1), "{late}");
-    assert_eq!((late["late"][0]["records"].clone(), late["late"][0]["period"].clone()), ("1".into(), "2026-10".into()));
+    assert_eq!(
+        (late["late"][0]["records"].clone(), late["late"][0]["period"].clone()),
+        ("1".into(), "2026-10".into())
+    );
     assert_eq!(desk.bodies(), before);
     let usage = desk.run(&["--format", "json", "usage", "--meter", "calls"]).status(0).json();
     assert_eq!(usage["meters"][0]["count"], "3");

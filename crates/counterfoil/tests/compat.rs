@@ -30,7 +30,8 @@ fn folders_of_old_versions_open() {
         copy_folder(&version.join("data"), &desk.data());
         desk.run(&["verify"]).status(0);
         let stored: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(version.join("bodies.json")).expect("bodies.json")).expect("JSON");
+            serde_json::from_slice(&std::fs::read(version.join("bodies.json")).expect("bodies.json"))
+                .expect("JSON");
         let bodies: Vec<serde_json::Value> =
             desk.bodies().iter().map(|(_, body)| serde_json::from_str(body).expect("JSON")).collect();
         assert!(!bodies.is_empty(), "{name}");

@@ -65,7 +65,9 @@ fn a_hundred_random_bits() {
         assert_eq!(ran.status, 1, "bit {bit} of {}: {}{}", file.display(), ran.stdout, ran.stderr);
         let name = file.to_str().expect("a name");
         assert!(
-            ran.stdout.lines().any(|line| line.starts_with("differs: ") && line.contains(name) && line.contains(" at ")),
+            ran.stdout
+                .lines()
+                .any(|line| line.starts_with("differs: ") && line.contains(name) && line.contains(" at ")),
             "bit {bit} of {name}: {}",
             ran.stdout
         );

@@ -3,6 +3,7 @@
 use connectors::config::{Document, Problem, check_references};
 use metering::Instant;
 use serde_json::{Value, json};
+use store::tables::StoredTerm;
 use store::{Class, Effect, RowDraft};
 
 use crate::engine::{Caller, Engine};
@@ -104,12 +105,15 @@ impl Engine {
         let stored = self.terms.latest(&document.kind, &document.name);
         let (action, version, effective_at, fields) = match stored {
             None => (Action::Create, 1, document.effective_at.unwrap_or(ALWAYS), Vec::new()),
-            Some(stored) if stored.body == document.body => {
+            Some(stored) if stored.body == document.body && holds_from(document, stored) => {
                 let action = if personal.is_empty() { Action::Unchanged } else { Action::Personal };
                 (action, stored.version, stored.effective_at, Vec::new())
             }
             Some(stored) => {
-                let fields = differing(&stored.body, &document.body);
+                let mut fields = differing(&stored.body, &document.body);
+                if !holds_from(document, stored) {
+                    fields.push("effective_at".to_owned());
+                }
                 match document.effective_at {
                     Some(at) => (Action::Change, stored.version + 1, at, fields),
                     None => return Ok(Err(effective_at_missing(document, &fields))),
@@ -222,6 +226,11 @@ fn effects_of(change: &Change) -> Vec<Effect> {
         hash: Some(hash.clone()),
     }));
     effects
+}
+
+/// Whether a document says nothing else about when it holds than its latest version does.
+fn holds_from(document: &Document, stored: &StoredTerm) -> bool {
+    document.effective_at.is_none_or(|at| at == stored.effective_at)
 }
 
 /// Top-level fields that differ between two documents, sorted.

@@ -16,10 +16,10 @@ impl Engine {
         let mut accepted: BTreeMap<String, u64> = BTreeMap::new();
         for row in self.tables.fates()? {
             received += row.records;
-            if row.fate == "accepted" {
-                if let Some(source) = row.source {
-                    *accepted.entry(source).or_insert(0) += row.records;
-                }
+            if row.fate == "accepted"
+                && let Some(source) = row.source
+            {
+                *accepted.entry(source).or_insert(0) += row.records;
             }
         }
         if received != self.end() {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use invoicing::terms::{Contract, Seller, Terms};
-use invoicing::{Bill, BillingCode, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage};
+use invoicing::{
+    Bill, BillingCode, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage,
+};
 use metering::{CivilDate, Instant, Period, tz_database_version};
 use serde_json::{Value, json};
 use store::tables::{InvoiceFilter, InvoiceStatus};
@@ -376,7 +378,10 @@ impl Engine {
         as_of: u64,
     ) -> Result<Vec<Unbilled>, EngineError> {
         let told = |meter: &str| {
-            known.iter().filter_map(|one| one.problem.unpriced.as_ref()).any(|unpriced| unpriced.meter == meter)
+            known
+                .iter()
+                .filter_map(|one| one.problem.unpriced.as_ref())
+                .any(|unpriced| unpriced.meter == meter)
         };
         let mut found = Vec::new();
         for meter in terms.meters.names().filter(|meter| !told(meter)) {
@@ -391,7 +396,8 @@ impl Engine {
                     as_of,
                 },
             )?;
-            let of_meter = bill.lines.iter().filter(|l| l.spec.meter.as_ref().is_some_and(|(m, _)| m == meter));
+            let of_meter =
+                bill.lines.iter().filter(|l| l.spec.meter.as_ref().is_some_and(|(m, _)| m == meter));
             for usage in of_meter.filter_map(|line| line.usage.as_ref()) {
                 left.take(usage.records, usage.quantity, usage.digest);
             }

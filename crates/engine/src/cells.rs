@@ -79,7 +79,7 @@ impl Cells {
     /// Adds an accepted event of the block that ends at `end`.
     pub fn add(&mut self, event: &Event, digest: Digest, meters: &[Meter], end: u64) {
         let pending = &mut self.pending;
-        metering::aggregate(event, digest, meters, &mut |key, cell| pending.add(&key, &cell));
+        metering::aggregate(event, digest, meters, &mut |key, cell| pending.add(key, cell));
         self.pending_to = end;
     }
 

@@ -37,12 +37,15 @@ pub struct Caller {
     pub idempotency_key: Option<String>,
 }
 
+/// Fills bytes with chance.
+pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
 /// What the engine is given to open a folder.
 pub struct Options {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance, for fresh keys.
-    pub random: Box<dyn FnMut(&mut [u8]) + Send>,
+    pub random: Random,
     /// Keys for a folder that is not there yet; fresh ones where absent.
     pub keys: Option<Keys>,
     /// Who opens it.
@@ -93,7 +96,29 @@ impl Engine {
             Roots::create(Arc::clone(&disk), CreateOptions { keys: options.keys, random, now, actor, sizes })?
         };
         let tables = open_tables(&disk, &roots, &mut notes)?;
-        Self::catch_up(disk, options.clock, roots, tables, notes, false)
+        let engine = Self::catch_up(disk, options.clock, roots, tables, notes, false)?;
+        engine.remove_leftovers()?;
+        Ok(engine)
+    }
+
+    /// Removes runs that no checkpoint names: what a crash left between two checkpoints.
+    fn remove_leftovers(&self) -> Result<(), EngineError> {
+        let named: std::collections::BTreeSet<&str> =
+            self.checkpoint.cells.iter().chain(&self.checkpoint.index).map(|run| run.name.as_str()).collect();
+        for folder in ["cells", "index"] {
+            let names = match self.disk.list(folder) {
+                Ok(names) => names,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::io(format!("list `{folder}`"), &error).into()),
+            };
+            for name in names.into_iter().map(|name| format!("{folder}/{name}")) {
+                if !named.contains(name.as_str()) {
+                    let removed = self.disk.remove(&name);
+                    removed.map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Opens a folder for reading: nothing is written, unless a crash must be recovered from first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use connectors::{Decoder, Feed, RawRecord};
+use connectors::{Decoder, Feed, RawRecord, Records};
 use metering::{Fate, Instant};
 use money::Sum;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ impl FeedReport {
 pub struct FeedOptions {
     /// Records a batch: each is one block of the log and one sync.
     pub batch_records: usize,
-    /// Threads that decode.
+    /// Threads: one writes, the others decode; at least one of those.
     pub threads: usize,
 }
 
@@ -56,6 +56,29 @@ impl Default for FeedOptions {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { batch_records: 16_384, threads }
     }
+}
+
+/// Why a feed has no more batches.
+enum End {
+    /// All was read.
+    Whole,
+    /// The stream broke off.
+    Broken(String),
+}
+
+fn next_batch(
+    records: &mut Records<Box<dyn BufRead + Send>>,
+    batch_records: usize,
+) -> (Vec<RawRecord>, Option<End>) {
+    let mut batch = Vec::with_capacity(batch_records);
+    while batch.len() < batch_records {
+        match records.next() {
+            Some(Ok(record)) => batch.push(record),
+            Some(Err(error)) => return (batch, Some(End::Broken(error.to_string()))),
+            None => return (batch, Some(End::Whole)),
+        }
+    }
+    (batch, None)
 }
 
 impl Engine {
@@ -77,31 +100,33 @@ impl Engine {
         let from = self.end();
         let mut counters = BTreeMap::new();
         let (mut received, mut broken) = (0, None);
-        let mut records = decoder.records(input);
-        loop {
-            let mut chunk: Vec<RawRecord> = Vec::with_capacity(options.batch_records);
-            while chunk.len() < options.batch_records {
-                match records.next() {
-                    Some(Ok(record)) => chunk.push(record),
-                    Some(Err(error)) => {
-                        broken = Some(error.to_string());
+        let keys = self.keys().clone();
+        // One batch is prepared while the one before it is written; no more than these two are held.
+        std::thread::scope(|scope| -> Result<(), EngineError> {
+            let (send, batches) = std::sync::mpsc::sync_channel(0);
+            scope.spawn(move || {
+                let mut records = decoder.records(input);
+                loop {
+                    let (batch, end) = next_batch(&mut records, options.batch_records);
+                    let prepared =
+                        prepare_all(&keys, decoder, feed, batch, options.threads.saturating_sub(1));
+                    let last = end.is_some();
+                    // The writer is gone when a write failed: nothing more is wanted.
+                    if send.send((prepared, end)).is_err() || last {
                         break;
                     }
-                    None => break,
+                }
+            });
+            for (prepared, end) in batches {
+                received += prepared.len() as u64;
+                add(&mut counters, self.append(decoder, feed, prepared)?.counters);
+                progress(received);
+                if let Some(End::Broken(why)) = end {
+                    broken = Some(why);
                 }
             }
-            if chunk.is_empty() {
-                break;
-            }
-            received += chunk.len() as u64;
-            let prepared = prepare_all(self.keys(), decoder, feed, &chunk, options.threads);
-            drop(chunk);
-            add(&mut counters, self.append(&feed.name, prepared)?.counters);
-            progress(received);
-            if broken.is_some() {
-                break;
-            }
-        }
+            Ok(())
+        })?;
         let counters = listed(counters);
         let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
         self.journal_run(caller, "ingest", json!({ "feed": feed.name, "format": decoder.name() }), &report)?;
@@ -116,14 +141,14 @@ impl Engine {
         caller: &Caller,
         command: &str,
         input: Value,
-        feed: &str,
+        feed: &Feed,
         prepared: Vec<Prepared>,
     ) -> Result<(FeedReport, Vec<Fate>), EngineError> {
         let from = self.end();
         let received = prepared.len() as u64;
-        let answer = self.append(feed, prepared)?;
+        let answer = self.append(&Decoder::cloud_events(), feed, prepared)?;
         let report = FeedReport {
-            feed: feed.to_owned(),
+            feed: feed.name.clone(),
             received,
             counters: answer.counters,
             from,

@@ -1,8 +1,10 @@
 //! The second half of an event's path, in order: probe the identity, check at K, append, sync, answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use metering::{Code, Fate, Index, Probe, Rejection, Rules, probe};
+use connectors::{Decoder, Feed};
+
+use metering::{Code, Event, Fate, Index, Probe, Rejection, Rules, probe};
 use money::Sum;
 use store::runs::IndexEntry;
 use store::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, Kept};
@@ -10,7 +12,7 @@ use store::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, Kept};
 use crate::dedup::Dedup;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::prepare::{Hashed, Prepared, Refused};
+use crate::prepare::{Hashed, Origin, Prepared, Refused};
 use crate::terms::FUTURE_LIMIT_NS;
 
 /// The answer for a batch: durable when it is given.
@@ -25,16 +27,19 @@ pub struct Answer {
 }
 
 /// What a batch becomes, record by record.
-struct Batch {
-    feed: String,
+struct Batch<'a> {
+    decoder: &'a Decoder,
+    feed: &'a Feed,
     accepted: Vec<Accepted>,
     digests: Vec<metering::Digest>,
     kept: Vec<Kept>,
     first_sight: Vec<FirstSight>,
-    counters: BTreeMap<CounterKey, (u64, Sum)>,
+    /// Counts by source; of those that told none apart.
+    counts: HashMap<String, Vec<(Fate, u64, Sum)>>,
+    unsourced: Vec<(Fate, u64, Sum)>,
     fates: Vec<Fate>,
     /// Identities of this batch, which the index learns only after the sync.
-    fresh: std::collections::HashMap<metering::Identity, metering::PayloadHash>,
+    fresh: HashMap<metering::Identity, metering::PayloadHash>,
     seen_accounts: BTreeSet<String>,
 }
 
@@ -43,7 +48,12 @@ impl Engine {
     ///
     /// **Errors**: those of the file layer. Nothing of the batch was then acknowledged; after a failed sync
     /// the engine stops (`closed`) and must be reopened, when what reached the disk is found as duplicates.
-    pub fn append(&mut self, feed: &str, prepared: Vec<Prepared>) -> Result<Answer, EngineError> {
+    pub fn append(
+        &mut self,
+        decoder: &Decoder,
+        feed: &Feed,
+        prepared: Vec<Prepared>,
+    ) -> Result<Answer, EngineError> {
         if prepared.is_empty() {
             return Ok(Answer { position: self.roots.end(), fates: Vec::new(), counters: Vec::new() });
         }
@@ -51,7 +61,7 @@ impl Engine {
             self.dedup = Some(Dedup::load(self.disk.as_ref(), &self.checkpoint, &self.pending)?);
         }
         let received_at = self.received_at();
-        let mut batch = Batch::new(feed, prepared.len());
+        let mut batch = Batch::new(decoder, feed, prepared.len());
         for (index, record) in prepared.into_iter().enumerate() {
             let index = u32::try_from(index).map_err(|_| {
                 EngineError::invalid(
@@ -66,22 +76,12 @@ impl Engine {
     }
 
     /// Gives one record its fate.
-    fn admit(&self, batch: &mut Batch, index: u32, record: Prepared, received_at: metering::Instant) {
-        let Prepared { line, outcome, format, body } = record;
+    fn admit(&self, batch: &mut Batch<'_>, index: u32, record: Prepared, received_at: metering::Instant) {
+        let Prepared { line, outcome, origin } = record;
         let hashed = match outcome {
             Ok(hashed) => hashed,
             Err(Refused { rejection, source, id }) => {
-                batch.keep(Kept {
-                    index,
-                    code: rejection.code,
-                    message: rejection.message,
-                    feed: batch.feed.clone(),
-                    line,
-                    format,
-                    source,
-                    id,
-                    body,
-                });
+                batch.keep(Place { index, line, origin }, rejection, source, id, Sum::ZERO);
                 return;
             }
         };
@@ -107,7 +107,10 @@ impl Engine {
         };
         match refusal {
             None => batch.accept(index, hashed, &known_account),
-            Some(rejection) => batch.keep_event(index, rejection, hashed, line, format, body),
+            Some(rejection) => {
+                let Event { source, id, .. } = hashed.event;
+                batch.keep(Place { index, line, origin }, rejection, Some(source), Some(id), hashed.units);
+            }
         }
     }
 
@@ -121,14 +124,10 @@ impl Engine {
         }
     }
 
-    fn write(&mut self, batch: Batch, received_at: metering::Instant) -> Result<Answer, EngineError> {
+    fn write(&mut self, batch: Batch<'_>, received_at: metering::Instant) -> Result<Answer, EngineError> {
         let head = self.roots.head();
         let records = u32::try_from(batch.fates.len()).unwrap_or(u32::MAX);
-        let counters: Vec<Counter> = batch
-            .counters
-            .into_iter()
-            .map(|(key, (records, units))| Counter { key, records, units })
-            .collect();
+        let counters = batch.counted();
         let received: u64 = counters.iter().map(|counter| counter.records).sum();
         assert_eq!(received, u64::from(records), "received = sum of fates");
         let draft = BlockDraft {
@@ -178,32 +177,35 @@ impl Engine {
     }
 }
 
-impl Batch {
-    fn new(feed: &str, records: usize) -> Self {
+impl<'a> Batch<'a> {
+    fn new(decoder: &'a Decoder, feed: &'a Feed, records: usize) -> Self {
         Self {
-            feed: feed.to_owned(),
+            decoder,
+            feed,
             accepted: Vec::with_capacity(records),
             digests: Vec::with_capacity(records),
             kept: Vec::new(),
             first_sight: Vec::new(),
-            counters: BTreeMap::new(),
+            counts: HashMap::new(),
+            unsourced: Vec::new(),
             fates: Vec::with_capacity(records),
-            fresh: std::collections::HashMap::with_capacity(records),
+            fresh: HashMap::with_capacity(records),
             seen_accounts: BTreeSet::new(),
         }
     }
 
     fn count(&mut self, source: Option<&str>, fate: Fate, units: Sum) {
-        let (name, code) = match fate {
-            Fate::Accepted => ("accepted", None),
-            Fate::Duplicate => ("duplicate", None),
-            Fate::Conflict => ("conflict", None),
-            Fate::Rejected(code) => ("rejected", Some(code)),
+        let counts = match source {
+            None => &mut self.unsourced,
+            Some(source) => {
+                if let Some(counts) = self.counts.get_mut(source) {
+                    counts
+                } else {
+                    self.counts.entry(source.to_owned()).or_default()
+                }
+            }
         };
-        let key = CounterKey { feed: self.feed.clone(), source: source.map(str::to_owned), fate: name, code };
-        let counter = self.counters.entry(key).or_insert((0, Sum::ZERO));
-        counter.0 += 1;
-        counter.1 = counter.1.merge(units);
+        tally(counts, fate, units);
         self.fates.push(fate);
     }
 
@@ -219,34 +221,73 @@ impl Batch {
         self.accepted.push(Accepted { index, identity, payload, event });
     }
 
-    fn keep_event(
+    fn keep(
         &mut self,
-        index: u32,
+        place: Place,
         rejection: Rejection,
-        hashed: Hashed,
-        line: u64,
-        format: String,
-        body: Vec<u8>,
+        source: Option<String>,
+        id: Option<String>,
+        units: Sum,
     ) {
-        let fate = fate_of(rejection.code);
-        self.count(Some(&hashed.event.source), fate, hashed.units);
+        self.count(source.as_deref(), fate_of(rejection.code), units);
+        let (format, body) = match place.origin {
+            Origin::Feed(record) => self.decoder.kept_body(self.feed, &record),
+            Origin::Quarantine(format, body) => (format, body),
+        };
         self.kept.push(Kept {
-            index,
+            index: place.index,
             code: rejection.code,
             message: rejection.message,
-            feed: self.feed.clone(),
-            line,
+            feed: self.feed.name.clone(),
+            line: place.line,
             format,
-            source: Some(hashed.event.source),
-            id: Some(hashed.event.id),
+            source,
+            id,
             body,
         });
     }
 
-    fn keep(&mut self, kept: Kept) {
-        self.count(kept.source.as_deref(), fate_of(kept.code), Sum::ZERO);
-        self.kept.push(kept);
+    /// The counters as a block carries them.
+    fn counted(&self) -> Vec<Counter> {
+        let sourced = self
+            .counts
+            .iter()
+            .flat_map(|(source, counts)| counts.iter().map(move |count| (Some(source.clone()), count)));
+        let unsourced = self.unsourced.iter().map(|count| (None, count));
+        let mut counters: Vec<Counter> = sourced
+            .chain(unsourced)
+            .map(|(source, (fate, records, units))| Counter {
+                key: CounterKey {
+                    feed: self.feed.name.clone(),
+                    source,
+                    fate: fate.as_str(),
+                    code: fate.code(),
+                },
+                records: *records,
+                units: *units,
+            })
+            .collect();
+        counters.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        counters
     }
+}
+
+/// Adds a record to the counts of one source.
+fn tally(counts: &mut Vec<(Fate, u64, Sum)>, fate: Fate, units: Sum) {
+    match counts.iter_mut().find(|count| count.0 == fate) {
+        Some(count) => {
+            count.1 += 1;
+            count.2 = count.2.merge(units);
+        }
+        None => counts.push((fate, 1, units)),
+    }
+}
+
+/// A refused record's place in the batch and where its bytes are.
+struct Place {
+    index: u32,
+    line: u64,
+    origin: Origin,
 }
 
 fn fate_of(code: Code) -> Fate {

@@ -16,10 +16,17 @@ pub struct Prepared {
     pub line: u64,
     /// What became of it so far.
     pub outcome: Result<Hashed, Refused>,
-    /// The format its bytes are kept in, should it be refused.
-    pub format: String,
-    /// Its bytes, should it be refused or conflict.
-    pub body: Vec<u8>,
+    /// What is kept of it, should it be refused.
+    pub origin: Origin,
+}
+
+/// Where a record's bytes are, so that they can be kept.
+#[derive(Debug)]
+pub enum Origin {
+    /// As a feed gave them.
+    Feed(RawRecord),
+    /// As the quarantine kept them: the decoder's name and the bytes.
+    Quarantine(String, Vec<u8>),
 }
 
 /// A well-formed event with its hashes.
@@ -53,19 +60,23 @@ pub fn prepare_all(
     keys: &Keys,
     decoder: &Decoder,
     feed: &Feed,
-    records: &[RawRecord],
+    mut records: Vec<RawRecord>,
     threads: usize,
 ) -> Vec<Prepared> {
-    let one = |record: &RawRecord| prepare(keys, decoder, feed, record);
+    let all = |records: Vec<RawRecord>| -> Vec<Prepared> {
+        records.into_iter().map(|record| prepare(keys, decoder, feed, record)).collect()
+    };
     if threads < 2 || records.len() <= SLICE_RECORDS {
-        return records.iter().map(one).collect();
+        return all(records);
     }
     let share = records.len().div_ceil(threads);
+    let mut slices = Vec::with_capacity(threads);
+    while !records.is_empty() {
+        slices.push(records.drain(..share.min(records.len())).collect());
+    }
     std::thread::scope(|scope| {
-        let workers: Vec<_> = records
-            .chunks(share)
-            .map(|slice| scope.spawn(move || slice.iter().map(one).collect::<Vec<_>>()))
-            .collect();
+        let workers: Vec<_> =
+            slices.into_iter().map(|slice: Vec<RawRecord>| scope.spawn(move || all(slice))).collect();
         workers
             .into_iter()
             .flat_map(|worker| match worker.join() {
@@ -76,15 +87,14 @@ pub fn prepare_all(
     })
 }
 
-fn prepare(keys: &Keys, decoder: &Decoder, feed: &Feed, record: &RawRecord) -> Prepared {
-    let outcome = match decoder.decode(feed, record) {
+fn prepare(keys: &Keys, decoder: &Decoder, feed: &Feed, record: RawRecord) -> Prepared {
+    let outcome = match decoder.decode(feed, &record) {
         Ok(draft) => check(keys, draft),
         Err(undecodable) => {
             Err(Refused { rejection: undecodable.rejection, source: undecodable.source, id: undecodable.id })
         }
     };
-    let (format, body) = decoder.kept_body(feed, record);
-    Prepared { line: record.line, outcome, format, body }
+    Prepared { line: record.line, outcome, origin: Origin::Feed(record) }
 }
 
 /// Checks the form of a draft and hashes it.

@@ -1,6 +1,6 @@
 //! What was refused: listed, looked at, repaired, sent again.
 
-use connectors::{decode_kept, set_path};
+use connectors::{Feed, decode_kept, set_json};
 use metering::Fate;
 use serde_json::{Value, json};
 use store::tables::{QuarantineFilter, QuarantineRow};
@@ -9,7 +9,7 @@ use store::{Class, Effect, Kept, RowDraft};
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
 use crate::feeds::FeedReport;
-use crate::prepare::{Prepared, Refused, check};
+use crate::prepare::{Origin, Prepared, Refused, check};
 
 /// The feed that replayed records come in by.
 pub const REPLAY_FEED: &str = "quarantine";
@@ -19,8 +19,8 @@ pub const REPLAY_FEED: &str = "quarantine";
 pub enum Repair {
     /// As it is: what it lacked may be known by now.
     None,
-    /// Some of its JSON members are set.
-    Set(Vec<(String, Value)>),
+    /// Some of its JSON members are set: path and JSON text, so that numbers stay exact.
+    Set(Vec<(String, String)>),
     /// Other bytes, in the format the record came in.
     Replace(Vec<u8>),
 }
@@ -84,7 +84,8 @@ impl Engine {
             .iter()
             .map(|p| p.outcome.as_ref().err().map(|refused| refused.rejection.message.clone()))
             .collect();
-        let (report, fates) = self.append_run(caller, "quarantine_replay", input, REPLAY_FEED, prepared)?;
+        let feed = Feed { name: REPLAY_FEED.to_owned(), source: REPLAY_FEED.to_owned() };
+        let (report, fates) = self.append_run(caller, "quarantine_replay", input, &feed, prepared)?;
         let replayed: Vec<Replayed> = positions
             .iter()
             .zip(fates)
@@ -117,7 +118,7 @@ impl Engine {
         };
         if let Repair::Set(members) = repair {
             for (path, value) in members {
-                body = set_path(&body, path, value).map_err(|error| {
+                body = set_json(&body, path, value).map_err(|error| {
                     EngineError::invalid(
                         "repair_failed",
                         format!("`{path}` cannot be set in the record at position `{position}`: {error}"),
@@ -134,7 +135,7 @@ impl Engine {
                 id: undecodable.id,
             }),
         };
-        Ok(Prepared { line: position, outcome, format: kept.format, body })
+        Ok(Prepared { line: position, outcome, origin: Origin::Quarantine(kept.format, body) })
     }
 
     fn note_replayed(&mut self, caller: &Caller, replayed: &[Replayed]) -> Result<(), EngineError> {

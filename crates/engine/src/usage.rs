@@ -124,7 +124,7 @@ impl Engine {
                     event,
                     metering::Digest(0),
                     std::slice::from_ref(part.meter),
-                    &mut |key, _| taken |= key.meter.is_some() && fits(&key),
+                    &mut |key, _| taken |= key.meter.is_some() && fits(key),
                 );
                 if taken {
                     let value = part.meter.measure(event).ok().flatten().map(|measure| measure.value);
@@ -185,7 +185,7 @@ impl Engine {
             let digest = self.digest(event);
             metering::aggregate(event, digest, std::slice::from_ref(part.meter), &mut |key, cell| {
                 if key.meter.is_some() {
-                    visit(&key, &cell);
+                    visit(key, cell);
                 }
             });
         };

@@ -177,7 +177,7 @@ fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), Engin
         }
         for accepted in &block.draft.accepted {
             let digest = event_digest(engine.keys(), TENANT, &accepted.event);
-            metering::aggregate(&accepted.event, digest, &covered, &mut |key, cell| cells.add(&key, &cell));
+            metering::aggregate(&accepted.event, digest, &covered, &mut |key, cell| cells.add(key, cell));
             verified.events += 1;
             entries.push(IndexEntry {
                 identity: accepted.identity,

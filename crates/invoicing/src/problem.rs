@@ -73,7 +73,9 @@ impl BillingCode {
             Self::UsageUnmeasured => {
                 "look at the events that `counterfoil usage --events` lists without a quantity"
             }
-            Self::UsageUnpriced => "add an item for it to the contract or plan, with a price of 0 if it is free",
+            Self::UsageUnpriced => {
+                "add an item for it to the contract or plan, with a price of 0 if it is free"
+            }
             Self::TotalNegative => "an amount owed to the payer is a credit note, not an invoice",
         }
     }

@@ -14,25 +14,25 @@ use crate::value::Value;
 /// Every version counts over all time. Who reads usage picks the version by `effective_at`, as known at their
 /// K, so that a version recorded later needs no other cells. An event that a version counts without being able
 /// to read its value is in the cell as unmeasured, with no units.
-pub fn aggregate(event: &Event, digest: Digest, meters: &[Meter], emit: &mut dyn FnMut(CellKey, Cell)) {
-    let start = cell_start(event.occurred_at);
-    let key = |meter, dimensions| CellKey {
-        meter,
+pub fn aggregate(event: &Event, digest: Digest, meters: &[Meter], emit: &mut dyn FnMut(&CellKey, &Cell)) {
+    // The cells of an event share all of their key but meter and dimensions: it is made once.
+    let mut key = CellKey {
+        meter: None,
         account: event.account.clone(),
         event_type: event.event_type.clone(),
         source: event.source.clone(),
-        dimensions,
-        start,
+        dimensions: Vec::new(),
+        start: cell_start(event.occurred_at),
     };
-    let base = Cell { records: 1, units: base_units(event), unmeasured: 0, digest };
-    emit(key(None, Vec::new()), base);
+    emit(&key, &Cell { records: 1, units: base_units(event), unmeasured: 0, digest });
     for meter in meters.iter().filter(|meter| meter.counts(event)) {
         let (units, unmeasured) = match meter.value_of(event) {
             Ok(value) => (Sum::ZERO.add(value), 0),
             Err(_) => (Sum::ZERO, 1),
         };
-        let named = Some((meter.name.clone(), meter.version));
-        emit(key(named, meter.dimensions_of(event)), Cell { records: 1, units, unmeasured, digest });
+        key.meter = Some((meter.name.clone(), meter.version));
+        key.dimensions = meter.dimensions_of(event);
+        emit(&key, &Cell { records: 1, units, unmeasured, digest });
     }
 }
 

@@ -133,7 +133,7 @@ fn take(batch: &[Event], index: &mut HashMap<Identity, PayloadHash>, fates: &mut
             Probe::Conflict => Fate::Conflict,
             Probe::New => {
                 index.insert(identity, payload);
-                aggregate(event, digest, &meters(), &mut |key, cell| merge(&mut cells, key, &cell));
+                aggregate(event, digest, &meters(), &mut |key, cell| merge(&mut cells, key.clone(), cell));
                 Fate::Accepted
             }
         });

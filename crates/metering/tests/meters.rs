@@ -187,7 +187,7 @@ fn the_version_at_the_time_of_use_decides() {
 
 fn cells(meters: &[Meter], event: &Event) -> Vec<(CellKey, Cell)> {
     let mut cells = Vec::new();
-    aggregate(event, Digest(5), meters, &mut |key, cell| cells.push((key, cell)));
+    aggregate(event, Digest(5), meters, &mut |key, cell| cells.push((key.clone(), cell.clone())));
     cells
 }
 

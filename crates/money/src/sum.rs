@@ -50,6 +50,7 @@ impl Sum {
     }
 
     /// The sum with the other sign.
+    #[expect(clippy::should_implement_trait, reason = "reads in method chains, as `add` does")]
     pub fn neg(self) -> Self {
         Self(-self.0)
     }

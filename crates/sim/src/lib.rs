@@ -20,8 +20,8 @@
 #![forbid(unsafe_code)]
 
 pub mod evaluator;
+pub mod faulty_disk;
 pub mod oracle_number;
 pub mod oracle_price;
 pub mod oracle_random;
 pub mod spec_table;
-pub mod faulty_disk;

@@ -95,8 +95,8 @@ fn send(engine: &mut Engine, records: &[RawRecord], told: &mut Told) -> Result<(
     let feed = Feed { name: "f".to_owned(), source: "f".to_owned() };
     let decoder = Decoder::cloud_events();
     for (number, batch) in records.chunks(BATCH).enumerate() {
-        let prepared = prepare_all(engine.keys(), &decoder, &feed, batch, 1);
-        engine.append("f", prepared)?;
+        let prepared = prepare_all(engine.keys(), &decoder, &feed, batch.to_vec(), 1);
+        engine.append(&decoder, &feed, prepared)?;
         told.acknowledged = told.acknowledged.max((number + 1) * BATCH).min(records.len());
         if number == 5 {
             engine.checkpoint_now(false)?;
@@ -160,7 +160,8 @@ fn check_acknowledged(disk: &FaultyDisk, told: Told, at: &str) {
 
 fn verify(disk: &FaultyDisk, at: &str) {
     let clock = Arc::new(FixedClock::at(Instant(0)));
-    let verified = engine::verify(Arc::new(disk.clone()), None, clock).unwrap_or_else(|e| panic!("{e} ({at})"));
+    let verified =
+        engine::verify(Arc::new(disk.clone()), None, clock).unwrap_or_else(|e| panic!("{e} ({at})"));
     assert_eq!(verified.findings, Vec::new(), "{at}");
 }
 
@@ -199,11 +200,13 @@ fn every_crash_point() {
             1 => PowerCut::Partial,
             _ => PowerCut::Torn,
         };
-        let images = [("kill", crashed.after_kill()), ("power cut", crashed.after_power_cut(seed ^ operation, cut))];
+        let images =
+            [("kill", crashed.after_kill()), ("power cut", crashed.after_power_cut(seed ^ operation, cut))];
         for (image, left) in images {
             let at = format!("operation {operation} {:?}, {image} {cut:?}", crashed.trace().last());
             check_acknowledged(&left, told, &at);
             run(&left, &mut Told::default()).unwrap_or_else(|error| panic!("{error} ({at})"));
+            verify(&left, &at);
             assert_eq!(see(&left), expected, "{at}");
             if operation % (operations / 20).max(1) == 0 {
                 rebuild(&left, &expected, &at);

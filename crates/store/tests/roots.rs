@@ -120,6 +120,8 @@ fn a_cut_is_durable_and_positions_count_every_record() {
     let Head { number, hash, .. } = roots.head();
     let first = roots.append_block(&block(1, (number, hash), NOW)).expect("appended");
     assert_eq!((first.position, first.end, roots.durable()), (0, 7, 0));
+    let early = store::Cut { shard: 0, incarnation: 1, position: 7, block_hash: first.hash };
+    refused(roots.append_row(row(1, Some(early)), NOW), ErrorKind::Invalid, "cut_not_durable", "found `7`");
     let cut = roots.cut_now().expect("a cut");
     assert_eq!((cut.position, cut.block_hash, roots.durable()), (7, first.hash, 7));
     let row = roots.append_row(row(1, Some(cut)), NOW).expect("a row");

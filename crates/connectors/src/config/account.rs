@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::problem::Problems;
+use super::values::{check_name, text};
 
 /// Fields of a document of this kind.
 pub(super) const FIELDS: [&str; 2] = ["kind", "account"];
@@ -24,9 +25,9 @@ pub(super) fn parse(value: &Value, problems: &Problems) -> Option<Account> {
 pub(super) fn personal(value: &Value, problems: &Problems) -> Vec<(String, String)> {
     let Some(fields) = Fields::open(value, "personal", problems) else { return Vec::new() };
     let read = fields.each().filter_map(|(name, path, value)| {
-        let field = super::fields::check_name(name, &path, problems);
-        let text = super::fields::text(value, &path, problems);
-        Some((field?, text?.to_owned()))
+        let field = check_name(name, &path, problems);
+        let said = text(value, &path, problems);
+        Some((field?, said?.to_owned()))
     });
     read.collect()
 }

@@ -8,9 +8,10 @@ use metering::{Instant, Zone};
 use serde_json::{Map, Value};
 
 use super::account;
-use super::fields::{Fields, text};
+use super::fields::Fields;
 use super::problem::{Problem, Problems};
 use super::term::{KINDS, parse_term, refuse_kind};
+use super::values::text;
 use super::yaml::{self, YamlDocument, line_of};
 
 /// Bytes of a file of configuration.

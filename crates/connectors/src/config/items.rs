@@ -7,9 +7,10 @@ use invoicing::terms::{Charging, Item, Pay, PriceSource, Prorate};
 use money::Rational;
 use serde_json::Value;
 
-use super::fields::{Fields, check_name, shown, texts};
+use super::fields::Fields;
 use super::price::parse_price;
 use super::problem::Problems;
+use super::values::{check_name, shown, texts};
 
 /// Fields of an item of usage.
 pub(super) const USAGE_FIELDS: [&str; 7] =

@@ -4,8 +4,9 @@ use invoicing::terms::Version;
 use metering::{Aggregation, Condition, Meter};
 use serde_json::Value;
 
-use super::fields::{Fields, texts};
+use super::fields::Fields;
 use super::problem::Problems;
+use super::values::texts;
 
 /// Fields of a document of this kind.
 pub(super) const FIELDS: [&str; 9] =

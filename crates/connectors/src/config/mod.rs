@@ -11,9 +11,11 @@ mod policy;
 mod price;
 pub(crate) mod problem;
 mod references;
+mod scalar;
 mod seller;
 mod suggest;
 mod term;
+pub(crate) mod values;
 pub(crate) mod yaml;
 
 pub use account::Account;

@@ -7,8 +7,9 @@ use money::{Currency, Rational};
 use rating::{Price, PriceProblem, Tier};
 use serde_json::Value;
 
-use super::fields::{self, Fields, shown};
+use super::fields::Fields;
 use super::problem::Problems;
+use super::values::{self, shown};
 
 const MODELS: [&str; 5] = ["flat", "unit", "graduated", "volume", "package"];
 /// Fields of a price.
@@ -47,7 +48,7 @@ pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Opt
 }
 
 fn in_currency(code: &str, path: &str, value: &Value, problems: &Problems) -> Option<(Currency, Price)> {
-    let currency = fields::currency(code, path, problems);
+    let currency = values::currency(code, path, problems);
     let price = parse_price(value, path, problems);
     Some((currency?, price?))
 }

@@ -9,6 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+use super::scalar::{looks_like_number, whole_number};
 use crate::excerpt::excerpt;
 
 /// Nodes of one file with its aliases expanded: a few lines of aliases can name billions.
@@ -317,34 +318,6 @@ fn nodes_of(value: &Value) -> usize {
         Value::Object(members) => members.values().map(nodes_of).sum::<usize>() + 1,
         _ => 1,
     }
-}
-
-/// A whole number in its one spelling.
-fn whole_number(text: &str) -> Option<i64> {
-    let number: i64 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
-}
-
-/// What some YAML reader would take for a number.
-fn looks_like_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let lower = unsigned.to_ascii_lowercase();
-    let is_special = matches!(lower.as_str(), ".inf" | ".nan");
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let based = |prefix: &str| {
-        lower
-            .strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
-    let (mantissa, exponent) = lower.split_once('e').map_or((lower.as_str(), None), |(m, e)| (m, Some(e)));
-    let has_exponent = exponent.is_none_or(|e| digits(e.strip_prefix(['-', '+']).unwrap_or(e)));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    let has_digits = digits(whole) || (!fraction.is_empty() && mantissa.contains('.') && digits(fraction));
-    let is_decimal = has_digits
-        && (whole.is_empty() || digits(whole))
-        && (fraction.is_empty() || digits(fraction))
-        && has_exponent;
-    is_special || based("0x") || based("0o") || is_decimal
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::path::Path;
 use metering::{TimeFormat, Zone};
 use serde_json::Value;
 
-use crate::config::fields::{Fields, check_name};
+use crate::config::fields::Fields;
 use crate::config::problem::{Problem, Problems};
+use crate::config::values::check_name;
 use crate::config::{read_file, yaml};
 use crate::excerpt::excerpt;
 

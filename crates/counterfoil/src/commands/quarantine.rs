@@ -40,7 +40,8 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
     }
 }
 
-fn member(text: &str) -> Result<(String, Value), Failure> {
+/// A path and the JSON text for it; a text that is no JSON is meant as a string.
+fn member(text: &str) -> Result<(String, String), Failure> {
     let (path, value) = text.split_once('=').ok_or_else(|| {
         Failure::usage(
             "bad_repair",
@@ -48,8 +49,9 @@ fn member(text: &str) -> Result<(String, Value), Failure> {
             "write --set data.quantity=3",
         )
     })?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((path.to_owned(), value))
+    let is_json = serde_json::from_str::<&serde_json::value::RawValue>(value).is_ok();
+    let json = if is_json { value.to_owned() } else { Value::from(value).to_string() };
+    Ok((path.to_owned(), json))
 }
 
 fn list(global: &Global, filter: &QuarantineFilter) -> Result<Outcome, Failure> {

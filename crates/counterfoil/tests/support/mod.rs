@@ -141,7 +141,12 @@ impl Desk {
 
     /// The open records in quarantine.
     pub fn quarantine(&self) -> Vec<Value> {
-        self.run(&["--format", "json", "quarantine", "list"]).status(0).json().as_array().expect("rows").clone()
+        self.run(&["--format", "json", "quarantine", "list"])
+            .status(0)
+            .json()
+            .as_array()
+            .expect("rows")
+            .clone()
     }
 
     /// Invoice bodies by number, byte for byte.

@@ -80,7 +80,7 @@ impl Feed {
         self.index.insert(print.identity, print.payload);
         aggregate(&event, print.digest, &[meter()], &mut |key, cell| {
             if key.meter.is_none() {
-                let (records, units) = self.sources.entry(key.source).or_insert((0, Sum::ZERO));
+                let (records, units) = self.sources.entry(key.source.clone()).or_insert((0, Sum::ZERO));
                 *records += cell.records;
                 *units = units.merge(cell.units);
             }

@@ -224,7 +224,7 @@ impl CellTable {
                 (packed, cell.clone())
             })
             .collect();
-        cells.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        cells.sort_unstable_by_key(|(packed, _)| *packed);
         Sorted { strings, meters, dimensions, cells }
     }
 }

@@ -16,6 +16,7 @@
 
 mod accounts;
 mod blocks;
+mod changes;
 mod check;
 mod commands;
 mod database;
@@ -36,7 +37,7 @@ mod vfs;
 use std::fmt;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::OptionalExtension;
 
 pub use accounts::{PersonalField, StoredAccount};
 pub use check::{PageCheck, PageFinding, check_pages};
@@ -48,13 +49,11 @@ pub use quarantine::{QuarantineFilter, QuarantineRow};
 pub use seals::StoredSeal;
 pub use terms::StoredTerm;
 
-use crate::block::Block;
 use crate::disk::Disk;
 use crate::error::{ErrorKind, StoreError};
 use crate::hash::Hash;
-use crate::row::Row;
 use database::Database;
-use sql::{Failure, contradiction, int, whole};
+use sql::whole;
 
 /// The last row and block that the tables hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,112 +173,6 @@ impl Tables {
         self.applied
     }
 
-    /// Opens a transaction, if none is open: what follows becomes durable together, at [`Tables::commit`].
-    ///
-    /// **Errors**: those of the file layer.
-    pub fn begin(&mut self) -> Result<(), StoreError> {
-        if self.database.in_transaction() {
-            return Ok(());
-        }
-        self.database.with(|connection| {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
-            // Page 1 is the first that each transaction journals, with a generation of its own: see `files`.
-            let generation: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-            Ok(connection.execute_batch(&format!("PRAGMA user_version = {}", generation.wrapping_add(1)))?)
-        })
-    }
-
-    /// Commits the open transaction, if there is one: its changes are on disk when this returns.
-    ///
-    /// **Errors**: those of the file layer; nothing of the transaction then holds, and
-    /// [`Tables::applied`] says what does.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        if !self.database.in_transaction() {
-            return Ok(());
-        }
-        let committed = self.database.with(|connection| Ok(connection.execute_batch("COMMIT")?));
-        committed.or_else(|error| self.abandon(error))
-    }
-
-    /// Applies a journal row. One that was applied before changes nothing.
-    ///
-    /// Outside of a transaction it is one of its own, and durable when this returns.
-    ///
-    /// **Errors**: `tables_gap` when rows before it are missing; `tables_contradicted` when it does not
-    /// continue the journal the tables were derived from, or what it does cannot follow what was done;
-    /// those of the file layer. Nothing of the row is then applied.
-    pub fn apply_row(&mut self, row: &Row) -> Result<(), StoreError> {
-        if row.number <= self.applied.row {
-            return Ok(());
-        }
-        let (next, previous) = (self.applied.row + 1, self.applied.row_hash);
-        self.change(|connection, applied| {
-            if row.number != next {
-                return Err(gap("row", next, row.number));
-            }
-            if row.previous != previous {
-                return Err(contradiction(
-                    format_args!("journal row {}", row.number),
-                    "the tables were derived from another journal",
-                ));
-            }
-            rows::apply(connection, row)?;
-            (applied.row, applied.row_hash) = (row.number, row.hash);
-            Ok(())
-        })
-    }
-
-    /// Applies a block of the log. One that was applied before changes nothing.
-    ///
-    /// Outside of a transaction it is one of its own, and durable when this returns.
-    ///
-    /// **Errors**: as [`Tables::apply_row`].
-    pub fn apply_block(&mut self, block: &Block) -> Result<(), StoreError> {
-        if block.end() <= self.applied.position {
-            return Ok(());
-        }
-        let (next, previous) = (self.applied.position, self.applied.block_hash);
-        self.change(|connection, applied| {
-            if block.position != next {
-                return Err(gap("block at position", next, block.position));
-            }
-            if block.previous != previous {
-                return Err(contradiction(
-                    format_args!("block at position {}", block.position),
-                    "the tables were derived from another log",
-                ));
-            }
-            blocks::apply(connection, block)?;
-            (applied.position, applied.block_hash) = (block.end(), block.hash);
-            Ok(())
-        })
-    }
-
-    /// Empties the tables, so that all rows and blocks can be applied again. Values of personal fields stay.
-    ///
-    /// **Errors**: those of the file layer.
-    pub fn reset(&mut self) -> Result<(), StoreError> {
-        self.change(|connection, applied| {
-            let mut statement = connection.prepare(
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'personal_values' \
-                 AND name NOT LIKE 'sqlite_%'",
-            )?;
-            let names =
-                statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-            for name in names {
-                connection.execute_batch(&format!("DROP TABLE \"{name}\""))?;
-            }
-            connection.execute_batch(schema::CREATE)?;
-            connection.execute_batch(schema::PERSONAL_VALUES)?;
-            connection.execute(
-                "INSERT INTO meta VALUES (1, ?1, 0, ?2, 0, ?2)",
-                params![schema::VERSION, Hash::ZERO.to_string()],
-            )?;
-            *applied = Applied::NOTHING;
-            Ok(())
-        })
-    }
-
     /// Commits and closes the tables; the folder then holds no rollback journal.
     ///
     /// **Errors**: those of the file layer; what was committed before stays.
@@ -288,51 +181,6 @@ impl Tables {
         let Self { database, disk, .. } = self;
         database.close()?;
         disk.map_or(Ok(()), |disk| files::remove_journal(disk.as_ref()))
-    }
-
-    /// Changes tables and `meta` together, or nothing.
-    fn change(
-        &mut self,
-        run: impl FnOnce(&Connection, &mut Applied) -> Result<(), Failure>,
-    ) -> Result<(), StoreError> {
-        let joined = self.database.in_transaction();
-        if joined {
-            self.database.with(|connection| Ok(connection.execute_batch("SAVEPOINT change")?))?;
-        } else {
-            self.begin()?;
-        }
-        let mut applied = self.applied;
-        let changed = self.database.with(|connection| {
-            run(connection, &mut applied)?;
-            write_applied(connection, &applied)?;
-            if joined {
-                connection.execute_batch("RELEASE change")?;
-            }
-            Ok(())
-        });
-        match changed {
-            Ok(()) => self.applied = applied,
-            // A failure of the file layer may have ended the whole transaction.
-            Err(error) if joined && self.database.in_transaction() => {
-                let undo = "ROLLBACK TO change; RELEASE change";
-                return match self.database.with(|connection| Ok(connection.execute_batch(undo)?)) {
-                    Ok(()) => Err(error),
-                    Err(_) => self.abandon(error),
-                };
-            }
-            Err(error) => return self.abandon(error),
-        }
-        if joined { Ok(()) } else { self.commit() }
-    }
-
-    /// Gives the open transaction up after a failure and remembers what then holds.
-    fn abandon(&mut self, error: StoreError) -> Result<(), StoreError> {
-        if self.database.in_transaction() {
-            // The failure that led here is the one to report; the next open rolls back what this cannot.
-            let _ = self.database.with(|connection| Ok(connection.execute_batch("ROLLBACK")?));
-        }
-        self.applied = self.read_applied().unwrap_or(Applied::NOTHING);
-        Err(error)
     }
 
     fn stored_version(&self) -> Result<Option<i64>, StoreError> {
@@ -371,32 +219,11 @@ impl Tables {
     }
 }
 
-fn gap(what: &str, expected: u64, found: u64) -> Failure {
-    Failure::Store(StoreError::new(
-        ErrorKind::Invalid,
-        "tables_gap",
-        format!("expected {what} {expected} next, found `{found}`"),
-        "apply rows and blocks in order, from the ones the tables name",
-    ))
-}
-
-fn write_applied(connection: &Connection, applied: &Applied) -> Result<(), Failure> {
-    connection.execute(
-        "UPDATE meta SET applied_row = ?1, applied_row_hash = ?2, applied_position = ?3, applied_block_hash = ?4",
-        params![
-            int(applied.row)?,
-            applied.row_hash.to_string(),
-            int(applied.position)?,
-            applied.block_hash.to_string()
-        ],
-    )?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use rusqlite::params;
 
     fn with_version(version: i64) -> (tempfile::TempDir, Arc<dyn Disk>) {
         let folder = tempfile::tempdir().unwrap();

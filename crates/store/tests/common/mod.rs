@@ -261,6 +261,11 @@ pub fn check_left(disk: &FaultyDisk, model: &Model, context: &dyn Fn() -> String
     for acknowledged in &model.acknowledged {
         assert_eq!(rows.get(acknowledged.number as usize - 1), Some(acknowledged), "{}", context());
     }
+    let named: Vec<&str> =
+        rows.iter().flat_map(|row| &row.draft.references).map(|file| file.name.as_str()).collect();
+    for cut in disk.names().iter().filter(|name| name.contains("/cut-")) {
+        assert!(named.contains(&cut.as_str()), "no row names `{cut}` ({})", context());
+    }
     let ours: Vec<&RowDraft> =
         rows.iter().map(|row| &row.draft).filter(|draft| draft.command == "test").collect();
     assert!(ours.len() <= model.rows.len(), "{}", context());

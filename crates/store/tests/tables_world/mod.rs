@@ -30,12 +30,15 @@ impl Chance {
     }
 }
 
+/// The lines of a dump, each with its table.
+pub type Lines = Vec<(&'static str, String)>;
+
 /// What a journal and a log hold.
 pub struct World {
     pub rows: Vec<Row>,
     pub blocks: Vec<Block>,
     /// What they derive to, by the row and position reached.
-    dumps: Mutex<BTreeMap<(u64, u64), Vec<(&'static str, String)>>>,
+    dumps: Mutex<BTreeMap<(u64, u64), Lines>>,
 }
 
 pub const ACCOUNTS: u64 = 6;
@@ -70,7 +73,7 @@ impl World {
                 class: Class::Terms,
                 actor: "ada".to_owned(),
                 reason: None,
-                idempotency_key: (number % 3 == 0).then(|| format!("key-{}", number % 9)),
+                idempotency_key: number.is_multiple_of(3).then(|| format!("key-{}", number % 9)),
                 command: "apply".to_owned(),
                 command_version: 1,
                 input: Value::Null,
@@ -312,7 +315,7 @@ fn block(chance: &mut Chance, place: u64) -> BlockDraft {
 }
 
 /// The dump as one list.
-pub fn dump(tables: &Tables) -> Vec<(&'static str, String)> {
+pub fn dump(tables: &Tables) -> Lines {
     tables.dump().map(Result::unwrap).collect()
 }
 
