@@ -84,7 +84,7 @@ pub fn existing(global: &Global) -> Result<Arc<dyn Disk>, Failure> {
 fn options(clock: Arc<dyn Clock>, global: &Global) -> Result<Options, Failure> {
     Ok(Options {
         clock,
-        random: Box::new(|bytes| fill_random(bytes)),
+        random: Box::new(fill_random),
         keys: global.keys.as_deref().map(read_keys).transpose()?,
         actor: global.actor.clone(),
         sizes: store::SegmentSizes::DEFAULT,

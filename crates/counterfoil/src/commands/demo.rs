@@ -1,7 +1,7 @@
 //! `demo`: a seeded month, counted, priced, invoiced and explained in a fresh folder.
 
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use connectors::config::read_documents;
@@ -65,7 +65,7 @@ pub fn run(global: &Global, args: &WorldArgs) -> Result<Outcome, Failure> {
 
 /// `counterfoil-demo`, or the next name that is free: nothing that is there is touched.
 fn fresh_folder(global: &Global) -> Result<PathBuf, Failure> {
-    if global.data != PathBuf::from("counterfoil-data") {
+    if global.data != Path::new("counterfoil-data") {
         if global.data.exists() {
             return Err(Failure::could_not(
                 "folder_taken",
@@ -244,8 +244,7 @@ impl Seen {
 
     fn next(&self) -> String {
         let folder = self.folder.display();
-        let first =
-            self.invoices.first().and_then(|invoice| invoice.number.clone()).unwrap_or_else(String::new);
+        let first = self.invoices.iter().find_map(|invoice| invoice.number.as_deref()).unwrap_or("NUMBER");
         format!(
             "\nTry next\n\n  \
              counterfoil --data {folder} invoice show {first}\n  \
