@@ -348,7 +348,8 @@ impl Engine {
 
     /// Appends a row, applies it to the tables, answers it.
     pub(crate) fn record(&mut self, draft: RowDraft) -> Result<Row, EngineError> {
-        self.tables.commit()?;
+        // The journal is the durable copy: the tables join it at the next commit, or catch up at the next open.
+        self.tables.begin()?;
         let row = self.roots.append_row(draft, self.clock.now())?;
         self.tables.apply_row(&row)?;
         Ok(row)
@@ -477,6 +478,19 @@ fn is_caught_up(disk: &dyn Disk, roots: &Roots) -> Result<bool, StoreError> {
     }
 }
 
+/// Whether tables hold a beginning of this journal and this log.
+fn is_derived_from(tables: &Tables, roots: &Roots) -> Result<bool, StoreError> {
+    let applied = tables.applied_to();
+    if applied.row > roots.head().number || applied.position > roots.end() {
+        return Ok(false);
+    }
+    let row_fits = match applied.row {
+        0 => true,
+        row => roots.rows(row).next().transpose()?.is_some_and(|found| found.hash == applied.row_hash),
+    };
+    Ok(row_fits && hash_at(roots, applied.position)? == Some(applied.block_hash))
+}
+
 /// Tables for reading; none where they must be written first.
 fn readable_tables(disk: &Arc<dyn Disk>) -> Result<Option<Tables>, EngineError> {
     match Tables::open_read_only(Arc::clone(disk)) {
@@ -489,11 +503,10 @@ fn readable_tables(disk: &Arc<dyn Disk>) -> Result<Option<Tables>, EngineError> 
 /// Tables that cannot be read are derived anew; they hold nothing that journal and log do not.
 fn open_tables(disk: &Arc<dyn Disk>, roots: &Roots, notes: &mut Vec<String>) -> Result<Tables, EngineError> {
     let usable = |tables: Tables| {
-        let (row, position) = tables.applied();
-        if row > roots.head().number || position > roots.end() {
-            return Err(StoreError::corrupt("tables.db", "table meta", "tables are ahead of the journal"));
+        if is_derived_from(&tables, roots)? {
+            return Ok(tables);
         }
-        Ok(tables)
+        Err(StoreError::corrupt("tables.db", "table meta", "tables of another journal or log"))
     };
     match Tables::open(Arc::clone(disk)).and_then(usable) {
         Ok(tables) => Ok(tables),

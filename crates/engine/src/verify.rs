@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metering::event_digest;
 use store::runs::{CellTable, IndexEntry, read_index};
-use store::tables::{InvoiceFilter, Tables};
+use store::tables::{InvoiceFilter, Tables, check_pages};
 use store::{Disk, Head, HeadCheck, Roots};
 
 use crate::engine::{Engine, TENANT};
@@ -56,6 +56,12 @@ pub fn verify(
     let mut verified = Verified::default();
     let checked = store::check_files(&disk)?;
     verified.files = checked.files;
+    let pages = check_pages(disk.as_ref())?;
+    verified.findings.extend(pages.findings.into_iter().map(|page| Finding {
+        file: "tables.db".to_owned(),
+        place: format!("page {}", page.page),
+        what: page.what.to_owned(),
+    }));
     verified.findings.extend(checked.findings.into_iter().map(finding));
     if !verified.findings.is_empty() {
         return Ok(verified);
