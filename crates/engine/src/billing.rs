@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use invoicing::terms::{Contract, Seller, Terms};
+use invoicing::terms::{Charging, Contract, Item, Seller, Terms};
 use invoicing::{
     Bill, BillingCode, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage,
 };
@@ -251,6 +251,7 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<(), EngineError> {
         let mut effects = Vec::new();
+        let sold = sold_meters(&self.terms.terms);
         for one in work {
             if self.tables.invoice(&one.invoice)?.is_some() {
                 report.present += 1;
@@ -258,7 +259,7 @@ impl Engine {
             }
             let cut = seals.get(&one.contract.seller).ok_or_else(|| no_seal(&one.contract.seller))?;
             let billed = self.billed(&one.contract.account)?;
-            let rated = self.rate(&self.terms.terms, one, &billed, cut.position)?;
+            let rated = self.rate(&self.terms.terms, one, &billed, &sold, cut.position)?;
             report.problems.extend(rated.problems.iter().cloned());
             if rated.bill.lines.is_empty() || rated.bill.total.is_negative() {
                 continue;
@@ -340,6 +341,7 @@ impl Engine {
         terms: &Terms,
         work: &Work,
         billed: &BTreeSet<LineKey>,
+        sold: &BTreeSet<String>,
         as_of: u64,
     ) -> Result<Rated, EngineError> {
         let (specs, found) = invoicing::line_specs(terms, &work.contract, &work.period, billed);
@@ -353,7 +355,7 @@ impl Engine {
         for problem in found.into_iter().chain(bill.problems.iter().cloned()) {
             problems.push(self.unbilled(terms, work, problem, as_of)?);
         }
-        problems.extend(self.unpriced(terms, work, &bill, &problems, as_of)?);
+        problems.extend(self.unpriced(terms, work, &bill, &problems, sold, as_of)?);
         Ok(Rated { bill, problems })
     }
 
@@ -368,13 +370,14 @@ impl Engine {
         }))
     }
 
-    /// Usage of the period that no line holds, meter by meter: what is used = what is rated + what is unpriced.
+    /// Usage of sold meters that no line holds: what is used = what is rated + what is unpriced.
     fn unpriced(
         &self,
         terms: &Terms,
         work: &Work,
         bill: &Bill,
         known: &[Unbilled],
+        sold: &BTreeSet<String>,
         as_of: u64,
     ) -> Result<Vec<Unbilled>, EngineError> {
         let told = |meter: &str| {
@@ -384,7 +387,7 @@ impl Engine {
                 .any(|unpriced| unpriced.meter == meter)
         };
         let mut found = Vec::new();
-        for meter in terms.meters.names().filter(|meter| !told(meter)) {
+        for meter in sold.iter().map(String::as_str).filter(|meter| !told(meter)) {
             let mut left = self.usage_under(
                 terms,
                 &UsageQuery {
@@ -504,6 +507,17 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Meters that an item of some plan or contract prices: usage of any other is measured, not sold.
+fn sold_meters(terms: &Terms) -> BTreeSet<String> {
+    let plans = terms.plans.all().flat_map(|plan| plan.items.values());
+    let contracts = terms.contracts.all().flat_map(|contract| contract.items.values());
+    let meter = |item: &Item| match &item.charging {
+        Charging::Usage { meter, .. } => Some(meter.clone()),
+        Charging::Fee { .. } => None,
+    };
+    plans.chain(contracts).filter_map(meter).collect()
 }
 
 /// Every contract with a billing period of that name, ordered by payer, account, invoice.

@@ -1,5 +1,7 @@
 //! From an invoice line down to its events.
 
+use std::collections::BTreeSet;
+
 use invoicing::terms::Terms;
 use invoicing::{CellFact, ExplainFacts, LineKey, LineSpec, LineTerm};
 use metering::Zone;
@@ -74,9 +76,9 @@ impl Engine {
         let work = self.work_of(terms, name, &stored.invoice)?;
         let on_it: Vec<LineKey> = invoicing::line_keys(&stored.body)
             .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))?;
-        let (all, _) = invoicing::line_specs(terms, &work.contract, &work.period, &Default::default());
+        let (all, _) = invoicing::line_specs(terms, &work.contract, &work.period, &BTreeSet::new());
         let elsewhere = all.into_iter().map(|spec| spec.key).filter(|key| !on_it.contains(key)).collect();
-        let rated = self.rate(terms, &work, &elsewhere, as_of)?;
+        let rated = self.rate(terms, &work, &elsewhere, &BTreeSet::new(), as_of)?;
         Ok((work, rated))
     }
 
