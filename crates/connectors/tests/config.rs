@@ -260,6 +260,16 @@ fn kinds_and_fields() {
         "account: org-1\nemail: x\npersonal",
         &[(33, "email", "unknown_field")],
     );
+    let told = refused("personal: {", "personnel: {", &[(33, "personnel", "unknown_field")]);
+    assert_eq!(told[0].hint, "did you mean `personal`?");
+    let told = refused("personal: {", "owner: {", &[(33, "owner", "unknown_field")]);
+    assert_eq!(told[0].hint, "known are `kind`, `account`, `effective_at`, `personal`");
+    let told = refused(
+        "effective_at: 2026-08-31",
+        "efective_at: 2026-08-31",
+        &[(45, "efective_at", "unknown_field")],
+    );
+    assert_eq!(told[0].hint, "did you mean `effective_at`?");
     refused(
         "seller: acme\nseries",
         "personal: {}\nseller: acme\nseries",
@@ -511,6 +521,159 @@ fn an_item_of_a_contract_beside_its_plan() {
     );
     expect_problems(&check(&format!("small: {{{price}, only: {{model: [s, m]}}}}")), &[]);
     expect_problems(&check(&format!("medium: {{{price}, only: {{model: [m]}}}}")), &[]);
+}
+
+/// The good documents, and contracts of `org-1` (or of the account that `rest` names) beside the one there.
+fn with_contracts(contracts: &[(&str, &str, &str)]) -> Vec<Document> {
+    let mut text = GOOD.to_owned();
+    for (name, start, rest) in contracts {
+        let account = if rest.contains("account:") { "" } else { "account: org-1\n" };
+        text.push_str(&format!(
+            "---\nkind: contract\ncontract: {name}\n{account}seller: acme\ncurrency: EUR\nzone: Europe/Berlin\nstart: {start}\n{rest}\n"
+        ));
+    }
+    read_documents("f.yaml", &text).unwrap()
+}
+
+/// Kind, name, path and code of each problem.
+fn places(documents: &[Document], terms: &Terms) -> Vec<(String, String, &'static str)> {
+    let place = |problem: Problem| {
+        let at = documents.iter().rev().find(|document| document.line <= problem.line).unwrap();
+        (at.name.clone(), problem.path, problem.code)
+    };
+    check_references(documents, terms).into_iter().map(place).collect()
+}
+
+#[test]
+fn contracts_of_an_account_do_not_take_the_same_usage() {
+    #[track_caller]
+    fn check(contracts: &[(&str, &str, &str)], expect: &[(&str, &str)]) {
+        let found = places(&with_contracts(contracts), &Terms::default());
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|(name, path)| ((*name).to_owned(), (*path).to_owned(), "items_overlap"))
+            .collect();
+        assert_eq!(found, expect);
+    }
+    // The contract of the good documents: org-1-2026, 2026-08-31 to 2027-08-31, tokens of models s, l, xl.
+    check(&[("b", "2027-08-30", "plan: team")], &[("b", "plan"), ("b", "plan")]);
+    check(&[("b", "2027-08-31", "plan: team")], &[]);
+    check(&[("b", "2026-08-01", "end: 2026-08-31\nplan: team")], &[]);
+    check(&[("b", "2026-08-01", "end: 2026-09-01\nplan: team")], &[("org-1-2026", "plan"); 2]);
+    let price = "price: {unit: \"1\"}";
+    check(
+        &[("b", "2026-09-01", &format!("items: {{more: {{usage: tokens, {price}}}}}"))],
+        &[("b", "items.more")],
+    );
+    let of_model =
+        |model: &str| format!("items: {{more: {{usage: tokens, only: {{model: [{model}]}}, {price}}}}}");
+    check(&[("b", "2026-09-01", &of_model("xl"))], &[("b", "items.more")]);
+    check(&[("b", "2026-09-01", &of_model("m"))], &[]);
+    check(
+        &[
+            ("b", "2026-09-01", &of_model("m")),
+            ("c", "2026-10-01", &of_model("n")),
+            ("d", "2026-11-01", &of_model("m")),
+        ],
+        &[("d", "items.more")],
+    );
+    check(&[("b", "2026-09-01", "items: {seat: {fee: \"1\", every: month, pay: after}}")], &[]);
+}
+
+#[test]
+fn contracts_of_other_accounts_may_take_the_same_usage() {
+    let mut documents = with_contracts(&[("b", "2026-09-01", "account: org-2\nplan: team")]);
+    documents.extend(read_documents("g.yaml", "kind: account\naccount: org-2\n").unwrap());
+    assert_eq!(check_references(&documents, &Terms::default()), []);
+}
+
+#[test]
+fn the_days_of_two_zones_are_compared_as_times() {
+    let ends = GOOD.replacen("end: 2027-08-31", "end: 2026-09-30", 1);
+    let check = |zone: &str| {
+        let other = format!(
+            "---\nkind: contract\ncontract: b\naccount: org-1\nseller: acme\nplan: team\ncurrency: EUR\nzone: {zone}\nstart: 2026-09-30\n"
+        );
+        let documents = read_documents("f.yaml", &format!("{ends}{other}")).unwrap();
+        check_references(&documents, &Terms::default()).len()
+    };
+    assert_eq!((check("Europe/Berlin"), check("UTC"), check("Europe/Athens")), (0, 0, 2));
+}
+
+/// The good documents as stored terms.
+fn stored() -> Terms {
+    let mut terms = Terms::default();
+    for at in 0..6 {
+        match term(at) {
+            Term::Seller(seller) => terms.sellers.add(seller),
+            Term::Meter(meter) => terms.meters.add(meter),
+            Term::Price(price) => terms.prices.add(price),
+            Term::Plan(plan) => terms.plans.add(plan),
+            Term::Contract(contract) => terms.contracts.add(contract),
+            Term::Account(account) => assert!(terms.accounts.insert(account.name)),
+            other => panic!("{other:?}"),
+        }
+    }
+    terms
+}
+
+#[test]
+fn contracts_are_compared_with_stored_ones() {
+    let terms = stored();
+    let other = &with_contracts(&[("b", "2026-10-01", "plan: team")])[7..];
+    assert_eq!(places(other, &terms).len(), 2);
+    let told = &check_references(other, &terms)[0];
+    assert_eq!(
+        told.message,
+        "expected usage of org-1 that no other contract takes meanwhile, found large of b on what large takes of `org-1-2026`"
+    );
+    assert!(told.hint.contains("end on the day the other starts"), "{}", told.hint);
+    // The same name again takes the stored one's place, and may make room for another.
+    assert_eq!(check_references(&good()[5..6], &terms), []);
+    let shorter = GOOD.replacen("end: 2027-08-31", "end: 2026-10-01", 1);
+    let mut both = vec![read_documents("f.yaml", &shorter).unwrap()[5].clone()];
+    both.extend_from_slice(other);
+    assert_eq!(check_references(&both, &terms), []);
+    // A stored one that starts later: the document is told, not what is stored.
+    let earlier = &with_contracts(&[("b", "2026-08-01", "plan: team")])[7..];
+    let expect = ("b".to_owned(), "plan".to_owned(), "items_overlap");
+    assert_eq!(places(earlier, &terms), [expect.clone(), expect]);
+}
+
+#[test]
+fn a_plan_may_not_bring_stored_contracts_together() {
+    let mut terms = stored();
+    let medium = "items: {medium: {usage: tokens, only: {model: [m]}, price: {unit: \"1\"}}}";
+    let document = &with_contracts(&[("b", "2026-10-01", medium)])[7];
+    let Ok(Term::Contract(contract)) = parse_term(&document.kind, &document.body, FIRST) else {
+        panic!("no contract")
+    };
+    terms.contracts.add(contract);
+    let plan = |models: &str| {
+        read_documents("p.yaml", &GOOD.replacen("model: [l, xl]", &format!("model: [{models}]"), 1)).unwrap()
+            [3..4]
+            .to_vec()
+    };
+    assert_eq!(check_references(&plan("l, xl, xxl"), &terms), []);
+    let expect = ("team".to_owned(), "items.large".to_owned(), "items_overlap");
+    assert_eq!(places(&plan("l, m"), &terms), [expect]);
+}
+
+#[test]
+fn many_contracts_are_compared_within_their_account() {
+    let mut text = GOOD.to_owned();
+    for account in 0..2_000 {
+        text.push_str(&format!("---\nkind: account\naccount: a-{account}\n"));
+        for year in 2026..2028 {
+            text.push_str(&format!(
+                "---\n{{kind: contract, contract: a-{account}-{year}, account: a-{account}, seller: acme, plan: team, currency: EUR, start: {year}-01-01, end: {}-01-01}}\n",
+                year + 1
+            ));
+        }
+    }
+    let documents = read_documents("f.yaml", &text).unwrap();
+    assert_eq!(documents.len(), 6_007);
+    assert_eq!(check_references(&documents, &Terms::default()), []);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Global {
     /// A repeated command with the same key answers the first result again
     #[arg(long, global = true, value_name = "KEY")]
     pub idempotency_key: Option<String>,
-    /// Keys for a new folder, so that two stores can be compared by digest
+    /// Keys for a new store, so that two can be compared by digest; a store that is there must have the same
     #[arg(long, global = true, value_name = "FILE")]
     pub keys: Option<PathBuf>,
     /// A clock that stands still, RFC 3339; for replays and tests
@@ -78,8 +78,8 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Answers what was used
     #[command(after_help = "Examples:\n  counterfoil usage --total\n  \
-        counterfoil usage --meter errors --from 2026-08-01 --to 2026-09-01 --by account --by day\n  \
-        counterfoil usage --events --meter errors --account org-1 --from 2026-08-01 --to 2026-08-02")]
+        counterfoil usage --meter error --from 2026-08-01 --to 2026-09-01 --by account --by day\n  \
+        counterfoil usage --events --meter error --account org-1 --from 2026-08-01 --to 2026-08-02")]
     Usage(UsageArgs),
     /// Rates a usage file by a price file, without a store
     #[command(after_help = "Example:\n  counterfoil rate --price price.yaml --usage usage.csv")]
@@ -129,7 +129,7 @@ pub struct ApplyArgs {
     /// A YAML file, or a folder of them
     #[arg(short = 'f', long = "file", required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
-    /// Shows the plan only
+    /// Shows the plan only; writes nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -160,7 +160,7 @@ pub struct IngestArgs {
     /// The feed's name in the counts; default: the file's base name
     #[arg(long, value_name = "NAME")]
     pub feed: Option<String>,
-    /// The source of events that tell none; default: the feed
+    /// The source of events that tell none; default: the feed; what only its line identifies needs one on stdin
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
     /// Says on stdout after every batch how many records are durable; in place of the table
@@ -192,11 +192,11 @@ pub struct UsageArgs {
     /// Groups: account, source, type, day, month, or a dimension of the meter
     #[arg(long, value_name = "GROUP")]
     pub by: Vec<String>,
-    /// Keeps dimension values
-    #[arg(long, value_name = "DIMENSION=VALUE[,VALUE]")]
+    /// Keeps a value of a dimension; repeat it for more values or dimensions
+    #[arg(long, value_name = "DIMENSION=VALUE")]
     pub only: Vec<String>,
     /// Counts and sums per meter over all time
-    #[arg(long, conflicts_with_all = ["events", "fates", "late", "by"])]
+    #[arg(long, conflicts_with_all = ["events", "fates", "late", "by", "from", "to"])]
     pub total: bool,
     /// Lists the single events in the order (time, source, id)
     #[arg(long, requires = "meter", conflicts_with_all = ["fates", "late", "by"])]
@@ -207,6 +207,9 @@ pub struct UsageArgs {
     /// What arrived behind a seal
     #[arg(long)]
     pub late: bool,
+    /// Lists events by the meters known at a journal row
+    #[arg(long, value_name = "ROW", requires = "events")]
+    pub known_at: Option<u64>,
     /// Reads usage as of a log position
     #[arg(long, value_name = "POSITION")]
     pub as_of: Option<u64>,
@@ -307,7 +310,7 @@ pub enum QuarantineCommand {
     /// Lists what was refused
     #[command(after_help = "Example:\n  counterfoil quarantine list --code unknown_type")]
     List {
-        /// Of one code
+        /// Of one code, such as unknown_type
         #[arg(long)]
         code: Option<String>,
         /// Of one feed

@@ -1,12 +1,11 @@
-//! What every command does first: the clock, the caller, the folder.
+//! What every command does first: the clock, the caller, the folder and the store in it.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use engine::{Caller, Clock, Engine, FixedClock, Options, SystemClock};
 use metering::{CivilDate, Instant, Keys, Zone};
-use store::Disk;
-use store::disk::RealDisk;
+use store::{Disk, RealDisk, Roots};
 
 use crate::args::Global;
 use crate::output::{Failure, note};
@@ -49,43 +48,115 @@ pub fn zone(name: &str) -> Result<Zone, Failure> {
     })
 }
 
-/// Opens the folder for writing, making it where it is not there.
+/// Opens the store for writing, making it and its folder where they are not there.
 pub fn open(global: &Global) -> Result<Engine, Failure> {
     open_at(&global.data, clock(global)?, global)
 }
 
-/// Opens a folder for writing with a clock.
+/// Opens a folder for writing with a clock, making the store where there is none.
 pub fn open_at(folder: &Path, clock: Arc<dyn Clock>, global: &Global) -> Result<Engine, Failure> {
-    let disk = RealDisk::create(folder).map_err(|error| unwritable(folder, &error))?;
-    let engine = Engine::open(Arc::new(disk), options(clock, global)?)?;
-    engine.notes().iter().for_each(|text| note(&format!("note: {text}")));
-    Ok(engine)
+    let options = options(clock, global)?;
+    let disk = match store_at(folder)? {
+        Some(disk) => {
+            check_keys(&disk, options.keys.as_ref())?;
+            disk
+        }
+        None => Arc::new(RealDisk::create(folder).map_err(|error| unwritable(folder, &error))?),
+    };
+    Ok(with_notes(Engine::open(disk, options)?))
 }
 
-/// Opens the folder for reading.
+/// Opens a store for writing that must be there: nothing is made.
+pub fn open_existing(global: &Global) -> Result<Engine, Failure> {
+    let disk = existing(global)?;
+    Ok(with_notes(Engine::open(disk, options(clock(global)?, global)?)?))
+}
+
+/// Opens the store for reading; it must be there.
 pub fn open_to_read(global: &Global) -> Result<Engine, Failure> {
-    let engine = Engine::open_to_read(existing(global)?, options(clock(global)?, global)?)?;
-    engine.notes().iter().for_each(|text| note(&format!("note: {text}")));
-    Ok(engine)
+    let disk = existing(global)?;
+    Ok(with_notes(Engine::open_to_read(disk, options(clock(global)?, global)?)?))
 }
 
-/// The folder, which must be there.
+/// The folder, in which a store must be, with the keys that were named if any were.
 pub fn existing(global: &Global) -> Result<Arc<dyn Disk>, Failure> {
-    match RealDisk::open_existing(&global.data) {
-        Ok(disk) => Ok(Arc::new(disk)),
-        Err(_) => Err(Failure::could_not(
+    let keys = keys(global)?;
+    let folder = &global.data;
+    let disk = store_at(folder)?.ok_or_else(|| {
+        let what = if folder.is_dir() { "store in the folder" } else { "folder" };
+        Failure::could_not(
             "no_store",
-            format!("there is no folder `{}`", global.data.display()),
+            format!("there is no {what} `{}`", folder.display()),
             "name another with --data, or start one with `counterfoil apply` or `counterfoil demo`",
-        )),
+        )
+    })?;
+    check_keys(&disk, keys.as_ref())?;
+    Ok(disk)
+}
+
+/// Whether a store is there. The flags that opening it would read are looked at in any case.
+pub fn is_there(global: &Global) -> Result<bool, Failure> {
+    clock(global)?;
+    keys(global)?;
+    Ok(store_at(&global.data)?.is_some())
+}
+
+/// An account that events or configuration made known.
+pub fn known_account(engine: &Engine, account: &str) -> Result<(), Failure> {
+    if engine.terms().has_account(account) {
+        return Ok(());
     }
+    Err(Failure::could_not(
+        "unknown_account",
+        format!("expected an account that is known, found `{account}`"),
+        "list the accounts that have usage with `counterfoil usage --by account`",
+    ))
+}
+
+/// The folder if a store is in it: keys, or a log whose keys are gone. A file in its place is refused.
+fn store_at(folder: &Path) -> Result<Option<Arc<dyn Disk>>, Failure> {
+    if let Some(file) = folder.ancestors().find(|path| path.is_file()) {
+        return Err(Failure::could_not(
+            "folder_unwritable",
+            format!("expected a folder for the store, but this is a file: `{}`", file.display()),
+            "choose a folder you can write with --data",
+        ));
+    }
+    let Ok(disk) = RealDisk::open_existing(folder) else { return Ok(None) };
+    // What cannot be looked at may be a store: opening it says what is wrong.
+    let has_files = |folder: &str| disk.list(folder).is_ok_and(|names| !names.is_empty());
+    let is_store = disk.exists(store::KEYS).unwrap_or(true) || ["journal", "log"].into_iter().any(has_files);
+    Ok(is_store.then(|| Arc::new(disk) as Arc<dyn Disk>))
+}
+
+/// A store keeps the keys it was made with: others would find no duplicate and no digest again.
+fn check_keys(disk: &Arc<dyn Disk>, keys: Option<&Keys>) -> Result<(), Failure> {
+    let Some(keys) = keys else { return Ok(()) };
+    match Roots::open_read_only(Arc::clone(disk)) {
+        Ok((roots, _)) if roots.keys() != keys => Err(Failure::could_not(
+            "keys_differ",
+            "the store has other keys than the file named with --keys",
+            "leave --keys out: a store keeps the keys it was made with; or name another folder with --data",
+        )),
+        // A store that cannot be opened is told by the command itself.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn with_notes(engine: Engine) -> Engine {
+    engine.notes().iter().for_each(|text| note(&format!("note: {text}")));
+    engine
+}
+
+fn keys(global: &Global) -> Result<Option<Keys>, Failure> {
+    global.keys.as_deref().map(read_keys).transpose()
 }
 
 fn options(clock: Arc<dyn Clock>, global: &Global) -> Result<Options, Failure> {
     Ok(Options {
         clock,
         random: Box::new(fill_random),
-        keys: global.keys.as_deref().map(read_keys).transpose()?,
+        keys: keys(global)?,
         actor: global.actor.clone(),
         sizes: store::SegmentSizes::DEFAULT,
     })

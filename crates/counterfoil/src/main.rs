@@ -1,4 +1,5 @@
 //! `counterfoil`: counts every usage event once, prices it, and proves the bill.
+#![forbid(unsafe_code)]
 
 mod args;
 mod commands;

@@ -217,6 +217,105 @@ fn an_invoice_for_an_open_period() {
 }
 
 #[test]
+fn a_seal_before_time_needs_a_reason() {
+    let desk = Desk::configured();
+    for blank in ["", "  ", "\t"] {
+        let early =
+            ["--now", "2026-10-20T00:00:00Z", "invoice", "run", "--period", "2026-10", "--seal-early", blank];
+        desk.run(&early).fails(2, "reason_missing");
+    }
+    assert_eq!(desk.run(&["--format", "json", "invoice", "list"]).status(0).json(), serde_json::json!([]));
+}
+
+#[test]
+fn names_that_nothing_has() {
+    let desk = Desk::configured();
+    desk.run(&["invoice", "list", "--period", "august"]).fails(2, "bad_period").says("august");
+    desk.run(&["invoice", "list", "--period", "2026-13"]).fails(2, "bad_period");
+    for args in [
+        &["usage", "--account", "a-9"][..],
+        &["usage", "--total", "--account", "a-9"],
+        &["usage", "--events", "--meter", "calls", "--account", "a-9"],
+        &["invoice", "list", "--account", "a-9"],
+        &["personal", "show", "a-9"],
+    ] {
+        desk.run(args).fails(3, "unknown_account").says("`a-9`").says("counterfoil usage --by account");
+    }
+    for (code, near) in [("unknown_typ", "`unknown_type`"), ("typo", "`json_syntax`")] {
+        desk.run(&["quarantine", "list", "--code", code]).fails(2, "unknown_code").says(near);
+        desk.run(&["quarantine", "replay", "--code", code]).fails(2, "unknown_code").says(near);
+    }
+    // Known, but without anything: no mistake.
+    desk.run(&["usage", "--account", "a-1"]).status(0);
+    desk.run(&["personal", "show", "a-1"]).status(0);
+    desk.run(&["invoice", "list", "--account", "a-1", "--period", "2026-10"]).status(0);
+    desk.run(&["quarantine", "list", "--code", "unknown_type"]).status(0);
+}
+
+#[test]
+fn a_total_has_no_window() {
+    let desk = Desk::configured();
+    let ran = desk.run(&["usage", "--total", "--from", "2026-10-01"]).status(2);
+    assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_pipe_whose_lines_are_the_identity_needs_a_name() {
+    let desk = Desk::configured();
+    let by_line = "{kind: csv_mapping, id: line, type: {constant: call}, account: {column: account}, time: {column: time}}";
+    desk.write("by-line.yaml", by_line);
+    desk.write("by-id.yaml", by_line.replacen("id: line", "id: {column: id}", 1));
+    let rows = |id: &str| format!("id,account,time\n{id},a-1,{GOOD_TIME}\n");
+    let csv = |mapping: &str, more: &[&str], id: &str| {
+        let args = [&["ingest", "--input", "csv", "--mapping", mapping], more, &["-"]].concat();
+        desk.run_with_stdin(&args, rows(id).as_bytes())
+    };
+    csv("by-line.yaml", &[], "1").fails(2, "source_missing").says("--source");
+    let outcome = r#"{"timestamp":"2026-10-03T10:00:00Z","org_id":1,"outcome":0,"category":1,"quantity":1}"#;
+    desk.run_with_stdin(&["ingest", "--input", "sentry-outcomes", "-"], outcome.as_bytes())
+        .fails(2, "source_missing");
+    assert_eq!(desk.fate("accepted") + desk.fate("rejected"), 0, "nothing was taken");
+    csv("by-line.yaml", &["--source", "one"], "1").status(0);
+    csv("by-line.yaml", &["--feed", "two"], "1").status(0);
+    assert_eq!(desk.fate("accepted"), 2, "two pipes by two names are different lines");
+    csv("by-id.yaml", &[], "1").status(0);
+    csv("by-id.yaml", &[], "2").status(0);
+    let line = call("x", "a-1", GOOD_TIME);
+    desk.run_with_stdin(&["ingest", "-"], line.as_bytes()).status(0);
+    assert_eq!((desk.fate("accepted"), desk.fate("duplicate")), (5, 0));
+    desk.run_with_stdin(
+        &["ingest", "--input", "sentry-outcomes", "--source", "relay", "-"],
+        outcome.as_bytes(),
+    )
+    .status(1);
+}
+
+#[test]
+fn two_contracts_on_the_same_usage() {
+    let second = |start: &str| {
+        format!(
+            "---\nkind: contract\ncontract: a-1-2027\naccount: a-1\nseller: acme\nplan: basic\ncurrency: USD\nstart: {start}\n"
+        )
+    };
+    let desk = Desk::new();
+    desk.write("config.yaml", format!("{}{}", support::CONFIG, second("2027-01-01")));
+    let ran = desk.run(&["apply", "-f", "config.yaml"]).fails(3, "configuration_refused");
+    assert!(ran.stderr.contains("[items_overlap]") && ran.stderr.contains("config.yaml:"), "{}", ran.stderr);
+    // Also against a contract that is stored, until that one ends in time.
+    desk.write("config.yaml", support::CONFIG);
+    desk.run(&["apply", "-f", "config.yaml"]).status(0);
+    desk.write("second.yaml", second("2027-01-01"));
+    desk.run(&["apply", "-f", "second.yaml"]).fails(3, "configuration_refused").says("[items_overlap]");
+    let ends = support::CONFIG.replacen(
+        "contract: a-1-2026\n",
+        "contract: a-1-2026\nend: 2027-01-01\neffective_at: 2026-11-01\n",
+        1,
+    );
+    desk.write("config.yaml", ends);
+    desk.run(&["apply", "-f", "config.yaml", "-f", "second.yaml"]).status(0);
+}
+
+#[test]
 fn a_second_run_of_the_same_billing_period() {
     let desk = Desk::configured();
     desk.run(&["invoice", "run", "--period", "2026-10"]).status(0);
@@ -231,9 +330,23 @@ fn an_unwritable_folder() {
     let desk = Desk::new();
     desk.write("config.yaml", support::CONFIG);
     desk.write("data", "a file is in the way");
-    let ran = desk.run(&["apply", "-f", "config.yaml"]);
-    assert_eq!(ran.status, 3);
-    assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
+    let commands: &[&[&str]] = &[
+        &["apply", "-f", "config.yaml"],
+        &["apply", "--dry-run", "-f", "config.yaml"],
+        &["usage"],
+        &["verify"],
+    ];
+    for args in commands {
+        desk.run(args).fails(3, "folder_unwritable").says("this is a file: `").says("/data`");
+    }
+    let below = std::process::Command::new(env!("CARGO_BIN_EXE_counterfoil"))
+        .current_dir(desk.path(""))
+        .args(["--data", "data/store", "apply", "-f", "config.yaml"])
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&below.stderr);
+    assert!(told.contains("this is a file: `data`") && told.contains("[folder_unwritable]"), "{told}");
+    assert_eq!(std::fs::read(desk.path("data")).expect("a file"), b"a file is in the way");
 }
 
 #[test]

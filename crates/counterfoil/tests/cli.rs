@@ -4,33 +4,109 @@ mod support;
 
 use support::{Desk, call, transfer};
 
-#[test]
-fn every_command_has_an_example() {
+/// Every command, in an order in which the files that one needs are there.
+const COMMANDS: &[&[&str]] = &[
+    &[],
+    &["demo"],
+    &["gen"],
+    &["apply"],
+    &["ingest"],
+    &["usage"],
+    &["rate"],
+    &["invoice", "run"],
+    &["invoice", "list"],
+    &["invoice", "show"],
+    &["explain"],
+    &["quarantine", "list"],
+    &["quarantine", "show"],
+    &["quarantine", "replay"],
+    &["personal", "show"],
+    &["personal", "erase"],
+    &["verify"],
+];
+
+/// The lines that the help of a command gives as examples.
+fn examples(desk: &Desk, command: &[&str]) -> Vec<String> {
+    let args: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
+    let help = desk.run(&args).status(0).stdout;
+    let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{command:?}:\n{help}"));
+    let lines: Vec<String> = examples.lines().skip(1).map(|line| line.trim().to_owned()).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("counterfoil ")), "{lines:?}");
+    lines
+}
+
+/// Runs a line in a shell, in the folder of the test and with its default store.
+fn run_line(desk: &Desk, line: &str) -> (i32, String) {
+    let binary = env!("CARGO_BIN_EXE_counterfoil");
+    let script = format!("counterfoil() {{ {binary} --now 2026-10-05T00:00:00Z \"$@\"; }}; set -e; {line}");
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(desk.path(""))
+        .env_remove("COUNTERFOIL_DATA")
+        .env_remove("COUNTERFOIL_ACTOR")
+        .output()
+        .expect("bash runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), told)
+}
+
+#[track_caller]
+fn works(desk: &Desk, line: &str, statuses: &[i32]) {
+    let (status, told) = run_line(desk, line);
+    assert!(statuses.contains(&status), "`{line}` ended with {status}:\n{told}");
+}
+
+/// The world of `demo`, ingested but not billed, and the files that the examples name.
+fn world() -> Desk {
     let desk = Desk::new();
-    let commands: &[&[&str]] = &[
-        &["demo"],
-        &["gen"],
-        &["apply"],
-        &["ingest"],
-        &["usage"],
-        &["rate"],
-        &["invoice", "run"],
-        &["invoice", "list"],
-        &["invoice", "show"],
-        &["explain"],
-        &["quarantine", "list"],
-        &["quarantine", "show"],
-        &["quarantine", "replay"],
-        &["personal", "show"],
-        &["personal", "erase"],
-        &["verify"],
-    ];
-    for command in commands {
-        let mut args = command.to_vec();
-        args.push("--help");
-        let ran = desk.run(&args).status(0);
-        assert!(ran.stdout.contains("Example"), "{command:?} shows no example:\n{}", ran.stdout);
+    works(
+        &desk,
+        "counterfoil gen --events 1500 --seed 7 --out first; mkdir config; cp first/config.yaml config",
+        &[0],
+    );
+    let month = std::fs::read_to_string(desk.path("first/month.ndjson")).expect("a file");
+    // The record at position 1234 has no quantity.
+    let broken = r#"{"specversion":"1.0","id":"x","source":"gate","type":"error","subject":"org-1","time":"2026-08-01T10:00:00Z","data":{}}"#;
+    let lines: Vec<&str> = month.lines().take(1234).chain([broken]).collect();
+    assert_eq!(lines.len(), 1235);
+    desk.write("events.ndjson", lines.join("\n"));
+    desk.write("fixed.json", broken.replace("{}", r#"{"quantity":1}"#));
+    desk.write(
+        "calls.yaml",
+        "{kind: csv_mapping, id: line, type: {constant: error}, account: {column: account}, time: {column: time}, properties: {quantity: {column: errors, as: number}}}",
+    );
+    desk.write("calls.csv", "account,time,errors\norg-1,2026-08-02T00:00:00Z,7\n");
+    desk.write("price.yaml", "{kind: price, price: seats, currencies: {USD: {unit: \"0.5\"}}}");
+    desk.write("usage.csv", "key,quantity\none,5.5\n");
+    desk.write("who.yaml", "{kind: account, account: org-1, personal: {name: Ada Example}}");
+    works(&desk, "gzip -k events.ndjson; counterfoil apply -f config -f who.yaml", &[3]);
+    works(&desk, "counterfoil apply -f config; counterfoil apply -f who.yaml", &[0]);
+    works(&desk, "counterfoil ingest events.ndjson.gz", &[1]);
+    works(&desk, "cp -r counterfoil-data open; counterfoil invoice run --period 2026-08", &[0]);
+    works(&desk, "mv counterfoil-data billed", &[0]);
+    desk
+}
+
+#[test]
+fn every_command_has_examples_that_are_true() {
+    let desk = world();
+    let mut tried = 0;
+    for command in COMMANDS {
+        let is_of_invoices = matches!(command, ["invoice", "list" | "show"] | ["explain"]);
+        let store = if is_of_invoices { "billed" } else { "open" };
+        for example in examples(&desk, command) {
+            works(&desk, &format!("rm -rf counterfoil-data; cp -r {store} counterfoil-data"), &[0]);
+            // The same world, but smaller.
+            let line = match example.as_str() {
+                "counterfoil demo" => "counterfoil demo --events 6000".to_owned(),
+                other => other.replace("demo --events 100000", "demo --events 6000"),
+            };
+            let has_refused = matches!(command, ["ingest"]) || example.contains("--code");
+            works(&desk, &line, if has_refused { &[0, 1] } else { &[0] });
+            tried += 1;
+        }
     }
+    assert!(tried >= 25, "{tried}");
 }
 
 #[test]
@@ -44,12 +120,110 @@ fn a_wrong_word_is_a_usage_error() {
 #[test]
 fn a_store_that_is_not_there_is_said_so() {
     let desk = Desk::new();
-    for args in
-        [&["usage"][..], &["verify"], &["invoice", "list"], &["explain", "X", "1"], &["quarantine", "list"]]
-    {
+    let commands: &[&[&str]] = &[
+        &["usage"],
+        &["verify"],
+        &["invoice", "list"],
+        &["explain", "X", "1"],
+        &["quarantine", "list"],
+        &["personal", "show", "a-1"],
+        &["invoice", "run", "--period", "2026-10"],
+        &["quarantine", "replay", "1"],
+        &["quarantine", "replay", "--code", "unknown_type"],
+        &["personal", "erase", "a-1"],
+    ];
+    for args in commands {
         desk.run(args).fails(3, "no_store");
     }
-    assert!(!desk.data().exists(), "reading makes no folder");
+    assert!(!desk.data().exists(), "none of them makes a folder");
+    std::fs::create_dir(desk.data()).expect("a folder");
+    desk.write("data/other.txt", "of somebody else");
+    for args in commands {
+        desk.run(args).fails(3, "no_store").says("in the folder");
+    }
+    let left: Vec<_> = std::fs::read_dir(desk.data()).expect("a folder").collect();
+    assert_eq!(left.len(), 1, "none of them writes into the folder: {left:?}");
+}
+
+#[test]
+fn a_store_that_lost_its_keys_is_no_empty_folder() {
+    let desk = Desk::configured();
+    std::fs::remove_file(desk.data().join("keys")).expect("a file");
+    let ran = desk.run(&["verify"]).status(1);
+    assert!(ran.stdout.contains("differs: keys"), "{}", ran.stdout);
+    desk.run(&["invoice", "run", "--period", "2026-10"]).fails(3, "keys_missing");
+    desk.run(&["apply", "-f", "config.yaml"]).fails(3, "keys_missing");
+}
+
+#[test]
+fn a_dry_run_makes_nothing() {
+    let desk = Desk::new();
+    let config =
+        support::CONFIG.replacen("account: a-2\n", "account: a-2\npersonal: {name: Ada Example}\n", 1);
+    desk.write("config.yaml", &config);
+    let dry = ["--format", "json", "apply", "--dry-run", "-f", "config.yaml"];
+    let planned = desk.run(&dry).status(0).json();
+    assert!(!desk.data().exists(), "no folder");
+    desk.write("config.yaml", config.replacen("plan: basic\ncurrency", "plan: basik\ncurrency", 1));
+    desk.run(&dry).status(3).says("[unknown_plan]").says("configuration_refused");
+    assert!(!desk.data().exists(), "no folder");
+    desk.run(&["--now", "noon", "apply", "--dry-run", "-f", "config.yaml"]).fails(2, "bad_time");
+
+    desk.write("config.yaml", &config);
+    let text = desk.run(&["apply", "--dry-run", "-f", "config.yaml"]).status(0).stdout;
+    assert!(text.contains("9 documents: 9 would change, 0 unchanged"), "{text}");
+    let applied = desk.run(&["--format", "json", "apply", "-f", "config.yaml"]).status(0).json();
+    assert_eq!(applied["changes"], planned["changes"], "what is planned is what is done");
+    assert_eq!(
+        (planned["applied"].clone(), applied["applied"].clone()),
+        (serde_json::Value::Bool(false), serde_json::Value::Bool(true))
+    );
+
+    let head = |name: &str| {
+        desk.run(&["verify", "--export-head", name]).status(0);
+        std::fs::read_to_string(desk.path(name)).expect("a file")
+    };
+    let before = head("before.json");
+    desk.run(&dry).status(0);
+    desk.write("config.yaml", config.replacen("plan: basic\ncurrency", "plan: basik\ncurrency", 1));
+    desk.run(&dry).status(3).says("[unknown_plan]");
+    assert_eq!(head("after.json"), before, "no row, not even of a refusal");
+}
+
+const KEYS: &str = "identity = 000102030405060708090a0b0c0d0e0f\n\
+    digest = 101112131415161718191a1b1c1d1e1f\n\
+    personal = 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n\
+    shard = 404142434445464748494a4b4c4d4e4f\n";
+
+#[test]
+fn keys_that_differ_are_refused() {
+    let desk = Desk::new();
+    desk.write("config.yaml", support::CONFIG);
+    desk.write("keys.txt", KEYS);
+    desk.write("other.txt", KEYS.replacen("shard = 40", "shard = 41", 1));
+    let with = |keys: &str, args: &[&str]| desk.run(&[&["--keys", keys], args].concat());
+    with("keys.txt", &["apply", "-f", "config.yaml"]).status(0);
+    let files = || {
+        support::newest(&desk.data().join("journal")).metadata().expect("a file").modified().expect("a time")
+    };
+    let before = files();
+    let commands: &[&[&str]] = &[
+        &["apply", "-f", "config.yaml"],
+        &["apply", "--dry-run", "-f", "config.yaml"],
+        &["ingest", "config.yaml"],
+        &["usage"],
+        &["invoice", "run", "--period", "2026-10"],
+        &["verify"],
+    ];
+    for args in commands {
+        with("other.txt", args).fails(3, "keys_differ");
+    }
+    assert_eq!(files(), before, "nothing is written");
+    for args in [&["apply", "-f", "config.yaml"][..], &["usage"], &["verify"]] {
+        with("keys.txt", args).status(0);
+        desk.run(args).status(0);
+    }
+    with("none.txt", &["usage"]).fails(3, "keys_unreadable");
 }
 
 #[test]
@@ -110,13 +284,38 @@ fn apply_shows_its_plan_and_is_idempotent() {
 #[test]
 fn an_idempotency_key_answers_the_first_result() {
     let desk = Desk::configured();
-    let extra = "{kind: account, account: a-3}";
-    desk.write("extra.yaml", extra);
+    desk.write("extra.yaml", "{kind: account, account: a-3}");
+    let args = ["--format", "json", "--idempotency-key", "k-1", "apply", "-f", "extra.yaml"];
+    let first = desk.run(&args).status(0);
+    assert_eq!(first.json()["changes"][0]["action"], "create");
+    assert!(!first.stderr.contains("used before"), "{}", first.stderr);
+    let again = desk.run(&args).status(0).says("note: ").says("used before").says("`k-1`");
+    assert_eq!(again.stdout, first.stdout, "what was done then, not what would be done now");
+    let text = ["--idempotency-key", "k-1", "apply", "-f", "extra.yaml"];
+    let told = desk.run(&text).status(0).says("used before").stdout;
+    assert!(told.contains("create") && told.contains("1 documents: 1 changed, 0 unchanged"), "{told}");
+    // A retry that comes late: by now the file alone would be refused.
+    let priced = |price: &str, at: &str| {
+        format!("{{kind: price, price: seats, {at} currencies: {{USD: {{unit: \"{price}\"}}}}}}")
+    };
+    let key = ["--format", "json", "--idempotency-key", "k-2", "apply", "-f", "seats.yaml"];
+    desk.write("seats.yaml", priced("1", ""));
+    let first = desk.run(&key).status(0).stdout;
+    desk.write("later.yaml", priced("2", "effective_at: 2026-12-01,"));
+    desk.run(&["apply", "-f", "later.yaml"]).status(0);
+    desk.run(&["apply", "-f", "seats.yaml"]).fails(3, "configuration_refused");
+    assert_eq!(desk.run(&key).status(0).says("used before").stdout, first);
+}
+
+#[test]
+fn an_idempotency_key_is_of_one_request() {
+    let desk = Desk::configured();
+    desk.write("extra.yaml", "{kind: account, account: a-3}");
     let args = ["--format", "json", "--idempotency-key", "k-1", "apply", "-f", "extra.yaml"];
     desk.run(&args).status(0);
-    desk.run(&args).status(0);
     desk.write("extra.yaml", "{kind: account, account: a-4}");
-    desk.run(&args).status(0);
+    let ran = desk.run(&args).status(3);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("\"idempotency_conflict\""), "{}", ran.stderr);
     desk.ingest("a.ndjson", &[&call("x", "a-4", "2026-10-03T10:00:00Z")]).status(1);
     assert_eq!(desk.quarantine()[0]["code"], "unknown_account", "a used key does nothing anew");
 }
@@ -129,8 +328,12 @@ fn quarantine_is_repaired_and_replayed() {
     let rows = desk.quarantine();
     let (first, second) = (rows[0]["position"].to_string(), rows[1]["position"].to_string());
     desk.run(&["quarantine", "replay", &first]).status(1);
-    desk.run(&["quarantine", "replay", &first, "--set", "data.quantity=7"]).status(0);
     desk.run(&["quarantine", "replay", &first]).fails(3, "already_replayed");
+    // What is refused again is kept under a position of its own.
+    let again = desk.quarantine().iter().map(|row| row["position"].to_string()).max().expect("a row");
+    assert_ne!(again, first);
+    desk.run(&["quarantine", "replay", &again, "--set", "data.quantity=7"]).status(0);
+    desk.run(&["quarantine", "replay", &again]).fails(3, "already_replayed");
     desk.write("fixed.json", call("y", "a-1", "2026-10-03T10:00:00Z"));
     desk.run(&["quarantine", "replay", &second, "--with", "fixed.json"]).status(0);
     let usage = desk.run(&["--format", "json", "usage", "--meter", "bytes"]).status(0).json();

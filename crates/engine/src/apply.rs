@@ -64,6 +64,18 @@ impl Plan {
         self.changes.iter().all(|change| change.action == Action::Unchanged)
     }
 
+    /// What was asked, so that a repetition can be told: the number of documents and a hash of them, personal
+    /// fields left out.
+    fn input(&self) -> Value {
+        let mut hasher = blake3::Hasher::new();
+        for Change { document, .. } in &self.changes {
+            let at = document.effective_at.map(|at| at.to_string());
+            let said = json!([document.kind, document.name, at, document.body]);
+            hasher.update(said.to_string().as_bytes());
+        }
+        json!({ "documents": self.changes.len(), "hash": hasher.finalize().to_hex().as_str() })
+    }
+
     /// The plan as it stands in the journal and on stdout; no personal values.
     pub fn to_json(&self) -> Value {
         let row = |change: &Change| {
@@ -177,7 +189,8 @@ impl Engine {
     ///
     /// **Errors**: those of the file layer; nothing of the plan then holds.
     pub fn apply(&mut self, caller: &Caller, plan: &Plan) -> Result<Value, EngineError> {
-        if let Some(result) = self.answered(caller)? {
+        let input = plan.input();
+        if let Some(result) = self.answered(caller, "apply", &input)? {
             return Ok(result);
         }
         let result = plan.to_json();
@@ -192,7 +205,7 @@ impl Engine {
             idempotency_key: caller.idempotency_key.clone(),
             command: "apply".to_owned(),
             command_version: 1,
-            input: json!({ "documents": plan.changes.len() }),
+            input,
             result: result.clone(),
             effects,
             cut: None,

@@ -47,10 +47,21 @@ impl CellQuery<'_> {
 /// All cells that the log below `end` makes.
 pub struct Cells {
     runs: Vec<CellRun>,
-    /// Cells of the log from `pending_from` on.
-    pending: CellTable,
-    pending_from: u64,
-    pending_to: u64,
+    /// Cells that no run holds yet, in log order; a seal's pin ends one and begins the next.
+    pending: Vec<Pending>,
+}
+
+/// The cells of a stretch of the log that no run holds yet.
+struct Pending {
+    from: u64,
+    to: u64,
+    cells: CellTable,
+}
+
+impl Pending {
+    fn at(position: u64) -> Self {
+        Self { from: position, to: position, cells: CellTable::default() }
+    }
 }
 
 /// A stretch of the log that no run answers for a query, to be read event by event.
@@ -68,34 +79,42 @@ impl Cells {
     /// **Errors**: a run that cannot be opened.
     pub fn open(disk: &dyn Disk, checkpoint: &Checkpoint) -> Result<Self, EngineError> {
         let runs = checkpoint.cells.iter().map(|fact| CellRun::open(disk, fact)).collect::<Result<_, _>>()?;
-        Ok(Self {
-            runs,
-            pending: CellTable::default(),
-            pending_from: checkpoint.position,
-            pending_to: checkpoint.position,
-        })
+        Ok(Self { runs, pending: vec![Pending::at(checkpoint.position)] })
     }
 
     /// Adds an accepted event of the block that ends at `end`.
     pub fn add(&mut self, event: &Event, digest: Digest, meters: &[Meter], end: u64) {
-        let pending = &mut self.pending;
-        metering::aggregate(event, digest, meters, &mut |key, cell| pending.add(key, cell));
-        self.pending_to = end;
+        let Some(pending) = self.pending.last_mut() else { return };
+        metering::aggregate(event, digest, meters, &mut |key, cell| pending.cells.add(key, cell));
+        pending.to = end;
     }
 
     /// Notes that the log reaches to a position, also where nothing was accepted.
     pub fn reach(&mut self, end: u64) {
-        self.pending_to = self.pending_to.max(end);
+        if let Some(pending) = self.pending.last_mut() {
+            pending.to = pending.to.max(end);
+        }
+    }
+
+    /// Begins a stretch of its own at the end of the last: usage as of a pin must not look behind it.
+    pub fn split(&mut self) {
+        self.pending.push(Pending::at(self.reached()));
     }
 
     /// The position below which all cells are here.
     pub fn reached(&self) -> u64 {
-        self.pending_to
+        self.pending.last().map_or(0, |pending| pending.to)
     }
 
-    /// The cells that no run holds yet.
+    /// The newest cells that no run holds yet.
+    ///
+    /// # Panics
+    /// Never: there is always a stretch that grows.
     pub fn pending(&self) -> &CellTable {
-        &self.pending
+        match self.pending.last() {
+            Some(pending) => &pending.cells,
+            None => unreachable!("there is always a stretch that grows"),
+        }
     }
 
     /// Visits whole cells inside the window; answers the stretches of the log that must be read instead.
@@ -119,14 +138,16 @@ impl Cells {
                 left.push(Stretch { from, to: query.as_of });
             }
         }
-        if self.pending_to <= query.as_of {
-            self.pending.scan(query.meter.as_ref(), query.account, &mut |key, cell| {
-                if query.holds(key.start) {
-                    visit(key, cell);
-                }
-            });
-        } else if self.pending_from < query.as_of {
-            left.push(Stretch { from: self.pending_from, to: query.as_of });
+        for pending in &self.pending {
+            if pending.to <= query.as_of {
+                pending.cells.scan(query.meter.as_ref(), query.account, &mut |key, cell| {
+                    if query.holds(key.start) {
+                        visit(key, cell);
+                    }
+                });
+            } else if pending.from < query.as_of {
+                left.push(Stretch { from: pending.from, to: query.as_of });
+            }
         }
         left.dedup();
         Ok(left)

@@ -17,14 +17,13 @@ use crate::cells::Cells;
 use crate::clock::Clock;
 use crate::dedup::Dedup;
 use crate::error::{EngineError, ErrorKind};
+use crate::merge::merge_runs;
 use crate::terms::TermSet;
 
 /// The one tenant of an embedded store; formats carry the field from the start.
 pub const TENANT: &str = "default";
 /// Pending cells and identities are written as runs when there are this many records more.
 const CHECKPOINT_RECORDS: usize = 2_000_000;
-/// More runs than this between two pins are merged into one.
-const RUNS_MAX: usize = 8;
 
 /// Who asks, and why: stands in every journal row that the command writes.
 #[derive(Clone, Debug)]
@@ -67,6 +66,7 @@ pub struct Engine {
     pub(crate) terms: TermSet,
     notes: Vec<String>,
     read_only: bool,
+    failed: bool,
 }
 
 impl Engine {
@@ -133,11 +133,7 @@ impl Engine {
             ));
         }
         let (roots, found) = Roots::open_read_only(Arc::clone(&disk))?;
-        let caught_up = found.clean.is_some()
-            && is_caught_up(disk.as_ref(), &roots).unwrap_or_else(|error| {
-                debug_assert_eq!(error.kind, ErrorKind::Corrupt);
-                false
-            });
+        let caught_up = found.clean.is_some() && is_caught_up(disk.as_ref(), &roots)?;
         let reached = (roots.head().number, roots.end());
         if caught_up
             && let Some(tables) = readable_tables(&disk)?
@@ -173,6 +169,7 @@ impl Engine {
             terms,
             notes,
             read_only,
+            failed: false,
         };
         engine.catch_up_tables()?;
         engine.reload_terms()?;
@@ -255,8 +252,13 @@ impl Engine {
         for block in blocks {
             let block = block?;
             self.take_in(&block, indexed);
-            if !self.read_only && (pins.contains(&block.end()) || self.is_heavy()) {
-                self.checkpoint_now(pins.contains(&block.end()))?;
+            let is_pin = pins.contains(&block.end());
+            if self.read_only {
+                if is_pin {
+                    self.cells.split();
+                }
+            } else if is_pin || self.is_heavy() {
+                self.checkpoint_now(is_pin)?;
             }
         }
         Ok(())
@@ -301,6 +303,14 @@ impl Engine {
     ///
     /// **Errors**: those of the file layer; the old checkpoint then stands.
     pub fn checkpoint_now(&mut self, pin: bool) -> Result<(), EngineError> {
+        let written = self.write_checkpoint(pin);
+        // What memory holds and what the disk holds may differ now: the folder must be opened again.
+        self.failed |= written.is_err();
+        written
+    }
+
+    fn write_checkpoint(&mut self, pin: bool) -> Result<(), EngineError> {
+        self.check_not_failed()?;
         self.tables.commit()?;
         let from = self.checkpoint.position;
         let to = self.cells.reached();
@@ -312,7 +322,7 @@ impl Engine {
             next.cells.push(write_cells(disk, &name, from, to, self.cells.pending())?);
             let indexed = next.index.iter().map(|run| run.to).max().unwrap_or(0);
             if to > indexed {
-                next.index.push(write_index(disk, indexed, to, std::mem::take(&mut self.pending))?);
+                next.index.push(write_index(disk, indexed, to, &mut self.pending)?);
             }
         }
         if pin && !next.pinned.contains(&to) {
@@ -327,13 +337,30 @@ impl Engine {
         next.key_generation = self.roots.key_generation();
         next.durable_through = to;
         next.meters = self.covers(to);
-        let dropped = crate::merge::merge_runs(disk, &mut next, RUNS_MAX)?;
+        let dropped = merge_runs(disk, &mut next)?;
         write_checkpoint(disk, &next)?;
+        self.pending.clear();
         for name in dropped {
-            disk.remove(&name).map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+            // The run may have been made anew under the same name.
+            if !next.cells.iter().chain(&next.index).any(|run| run.name == name) {
+                disk.remove(&name).map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+            }
         }
         self.cells = Cells::open(disk, &next)?;
         self.checkpoint = next;
+        Ok(())
+    }
+
+    /// After a checkpoint that failed half way nothing more is written.
+    fn check_not_failed(&self) -> Result<(), EngineError> {
+        if self.failed {
+            return Err(EngineError::new(
+                ErrorKind::Closed,
+                "store_closed",
+                "the store stopped after a write that failed",
+                "open it again: run the command again once the disk is in order",
+            ));
+        }
         Ok(())
     }
 
@@ -348,6 +375,7 @@ impl Engine {
 
     /// Appends a row, applies it to the tables, answers it.
     pub(crate) fn record(&mut self, draft: RowDraft) -> Result<Row, EngineError> {
+        self.check_not_failed()?;
         // The journal is the durable copy: the tables join it at the next commit, or catch up at the next open.
         self.tables.begin()?;
         let row = self.roots.append_row(draft, self.clock.now())?;
@@ -384,14 +412,6 @@ impl Engine {
         Err(error)
     }
 
-    /// The first result of a command that was given this idempotency key.
-    pub(crate) fn answered(&self, caller: &Caller) -> Result<Option<serde_json::Value>, EngineError> {
-        match &caller.idempotency_key {
-            None => Ok(None),
-            Some(key) => Ok(self.tables.command_by_key(key)?.map(|(_, result)| result)),
-        }
-    }
-
     /// Checkpoints, then writes the close record. A folder opened for reading is just let go.
     ///
     /// **Errors**: those of the file layer; the folder then recovers at the next open.
@@ -399,6 +419,7 @@ impl Engine {
         if self.read_only {
             return Ok(());
         }
+        self.check_not_failed()?;
         if self.roots.end() > self.checkpoint.position
             || self.checkpoint.meters != self.covers(self.checkpoint.position)
         {
@@ -470,11 +491,14 @@ fn known_durable(disk: &dyn Disk) -> KnownDurable {
     }
 }
 
-/// Whether tables and runs hold all that a closed store holds, so that reading needs no writing.
+/// Whether the runs hold all that a closed store holds, so that reading needs no writing. A checkpoint that is
+/// damaged does not: it is made anew.
 fn is_caught_up(disk: &dyn Disk, roots: &Roots) -> Result<bool, StoreError> {
-    match read_checkpoint(disk)? {
-        Some(checkpoint) => Ok(checkpoint.position == roots.end() && fits(disk, roots, &checkpoint)?),
-        None => Ok(roots.end() == 0),
+    match read_checkpoint(disk) {
+        Ok(Some(checkpoint)) => Ok(checkpoint.position == roots.end() && fits(disk, roots, &checkpoint)?),
+        Ok(None) => Ok(roots.end() == 0),
+        Err(error) if error.kind == ErrorKind::Corrupt => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

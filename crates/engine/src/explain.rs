@@ -8,7 +8,7 @@ use metering::Zone;
 use serde_json::Value;
 use store::tables::StoredInvoice;
 
-use crate::billing::{PeriodName, Rated, Work};
+use crate::billing::{PeriodName, Rated, Work, line_keys};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::terms::TermSet;
@@ -40,7 +40,7 @@ impl Engine {
         if let Some((meter, _)) = &spec.meter {
             let query = line_query(spec, meter, as_of);
             cells = self.cells_by_day(&terms, &query, &work.contract.zone)?;
-            events = Some(events_command(&query));
+            events = Some(events_command(&query, known_at));
         }
         let facts = ExplainFacts {
             invoice: stored.number.clone().unwrap_or_else(|| stored.invoice.clone()),
@@ -72,13 +72,11 @@ impl Engine {
         terms: &Terms,
         as_of: u64,
     ) -> Result<(Work, Rated), EngineError> {
-        let name: PeriodName = stored.period.parse()?;
-        let work = self.work_of(terms, name, &stored.invoice)?;
-        let on_it: Vec<LineKey> = invoicing::line_keys(&stored.body)
-            .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))?;
+        let work = self.work_of(terms, stored)?;
+        let on_it: Vec<LineKey> = line_keys(stored)?;
         let (all, _) = invoicing::line_specs(terms, &work.contract, &work.period, &BTreeSet::new());
         let elsewhere = all.into_iter().map(|spec| spec.key).filter(|key| !on_it.contains(key)).collect();
-        let rated = self.rate(terms, &work, &elsewhere, &BTreeSet::new(), as_of)?;
+        let rated = self.rate(terms, &work, &elsewhere, as_of)?;
         Ok((work, rated))
     }
 
@@ -86,18 +84,33 @@ impl Engine {
     ///
     /// **Errors**: what it pinned cannot be read.
     pub fn recompute(&self, stored: &StoredInvoice) -> Result<Value, EngineError> {
-        let terms = TermSet::load(&self.tables, known_at(stored)?)?.terms;
-        let (work, rated) = self.rated_again(stored, &terms, as_of(stored)?)?;
+        self.recompute_under(&TermSet::load(&self.tables, known_at(stored)?)?.terms, stored)
+    }
+
+    /// The same under terms that the caller has read at the invoice's K.
+    pub(crate) fn recompute_under(
+        &self,
+        terms: &Terms,
+        stored: &StoredInvoice,
+    ) -> Result<Value, EngineError> {
+        let (work, rated) = self.rated_again(stored, terms, as_of(stored)?)?;
         let seller = terms.sellers.pick(&work.contract.seller, work.period.start).ok_or_else(|| {
             EngineError::stored(format!("invoice {}", stored.invoice), "its seller is not known at K")
         })?;
         Ok(invoicing::body(&rated.bill, seller, stored.number.as_deref()))
     }
 
-    fn work_of(&self, terms: &Terms, name: PeriodName, invoice: &str) -> Result<Work, EngineError> {
-        crate::billing::work_list(terms, name).into_iter().find(|work| work.invoice == invoice).ok_or_else(
-            || EngineError::stored(format!("invoice {invoice}"), "its contract is not known at K"),
-        )
+    /// The contract and period of an invoice, under the terms it was rated with.
+    fn work_of(&self, terms: &Terms, stored: &StoredInvoice) -> Result<Work, EngineError> {
+        let name: PeriodName = stored.period.parse()?;
+        let contract = stored.body["contract"].as_str();
+        contract
+            .into_iter()
+            .flat_map(|contract| crate::billing::contract_work(terms, contract, name))
+            .find(|work| work.invoice == stored.invoice)
+            .ok_or_else(|| {
+                EngineError::stored(format!("invoice {}", stored.invoice), "its contract is not known at K")
+            })
     }
 
     fn cells_by_day(
@@ -140,20 +153,36 @@ pub(crate) fn line_query<'a>(spec: &'a LineSpec, meter: &'a str, as_of: u64) -> 
     }
 }
 
-/// The command that lists the events of a query.
-fn events_command(query: &UsageQuery<'_>) -> String {
-    let mut command = format!(
-        "counterfoil usage --events --meter {} --account {} --from {} --to {} --as-of {}",
-        query.meter,
-        query.account.unwrap_or("-"),
-        query.start,
-        query.end,
-        query.as_of
-    );
-    for (dimension, values) in query.only {
-        command.push_str(&format!(" --only {dimension}={}", values.join(",")));
+/// The command that lists the events of a query, quoted for a shell where needed.
+fn events_command(query: &UsageQuery<'_>, known_at: u64) -> String {
+    let mut words: Vec<String> = ["counterfoil", "usage", "--events", "--meter"].map(str::to_owned).to_vec();
+    words.push(quoted(query.meter));
+    if let Some(account) = query.account {
+        words.extend(["--account".to_owned(), quoted(account)]);
     }
-    command
+    for (flag, value) in [
+        ("--from", query.start.to_string()),
+        ("--to", query.end.to_string()),
+        ("--as-of", query.as_of.to_string()),
+        ("--known-at", known_at.to_string()),
+    ] {
+        words.extend([flag.to_owned(), value]);
+    }
+    for (dimension, values) in query.only {
+        for value in values {
+            words.extend(["--only".to_owned(), quoted(&format!("{dimension}={value}"))]);
+        }
+    }
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The journal position whose terms an invoice was rated with.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use connectors::{Decoder, Feed, RawRecord, Records};
-use metering::{Fate, Instant};
+use metering::{Code, Fate, Instant};
 use money::Sum;
 use serde_json::{Value, json};
-use store::{Class, Counter, CounterKey, RowDraft};
+use store::{Class, Counter, CounterKey, Effect, RowDraft};
 
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
-use crate::prepare::{Prepared, prepare_all};
+use crate::prepare::prepare_all;
 
 /// What one run of `ingest` did to one feed.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct FeedReport {
     pub to: u64,
     /// Why reading stopped early; what was read before is counted.
     pub broken: Option<String>,
+    /// Whether this is the answer to an earlier request with the same idempotency key: nothing was read.
+    pub repeated: bool,
 }
 
 impl FeedReport {
@@ -97,6 +99,12 @@ impl Engine {
         options: FeedOptions,
         progress: &mut dyn FnMut(u64),
     ) -> Result<FeedReport, EngineError> {
+        let asked = json!({ "feed": feed.name, "format": decoder.name() });
+        if let Some(first) = self.answered(caller, "ingest", &asked)? {
+            return report_of(&first)
+                .ok_or_else(|| EngineError::stored("an ingest run", "its result lacks a field"));
+        }
+        self.journal_begun(caller, &asked)?;
         let from = self.end();
         let mut counters = BTreeMap::new();
         let (mut received, mut broken) = (0, None);
@@ -128,43 +136,46 @@ impl Engine {
             Ok(())
         })?;
         let counters = listed(counters);
-        let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
-        self.journal_run(caller, "ingest", json!({ "feed": feed.name, "format": decoder.name() }), &report)?;
-        Ok(report)
-    }
-
-    /// Appends prepared records as one feed, in batches, and journals the run.
-    ///
-    /// **Errors**: those of the file layer.
-    pub(crate) fn append_run(
-        &mut self,
-        caller: &Caller,
-        command: &str,
-        input: Value,
-        feed: &Feed,
-        prepared: Vec<Prepared>,
-    ) -> Result<(FeedReport, Vec<Fate>), EngineError> {
-        let from = self.end();
-        let received = prepared.len() as u64;
-        let answer = self.append(&Decoder::cloud_events(), feed, prepared)?;
         let report = FeedReport {
             feed: feed.name.clone(),
             received,
-            counters: answer.counters,
+            counters,
             from,
             to: self.end(),
-            broken: None,
+            broken,
+            repeated: false,
         };
-        self.journal_run(caller, command, input, &report)?;
-        Ok((report, answer.fates))
+        self.journal_feed(caller, "ingest", asked, &report, report_json(&report), Vec::new())?;
+        Ok(report)
     }
 
-    fn journal_run(
+    /// Journals who begins to send a feed: blocks that a crash leaves behind have an actor and a reason too.
+    fn journal_begun(&mut self, caller: &Caller, asked: &Value) -> Result<(), EngineError> {
+        self.record(RowDraft {
+            class: Class::Usage,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            idempotency_key: None,
+            command: "ingest_begun".to_owned(),
+            command_version: 1,
+            input: asked.clone(),
+            result: json!({ "from": self.end() }),
+            effects: Vec::new(),
+            cut: None,
+            references: Vec::new(),
+        })?;
+        Ok(())
+    }
+
+    /// Journals a run of a feed with its fates.
+    pub(crate) fn journal_feed(
         &mut self,
         caller: &Caller,
         command: &str,
         input: Value,
         report: &FeedReport,
+        result: Value,
+        effects: Vec<Effect>,
     ) -> Result<(), EngineError> {
         let counted: u64 = report.counters.iter().map(|counter| counter.records).sum();
         assert_eq!(report.received, counted, "received = sum of fates");
@@ -178,8 +189,8 @@ impl Engine {
             command: command.to_owned(),
             command_version: 1,
             input,
-            result: report_json(report),
-            effects: Vec::new(),
+            result,
+            effects,
             cut: Some(cut),
             references: Vec::new(),
         })?;
@@ -208,6 +219,38 @@ pub fn report_json(report: &FeedReport) -> Value {
             "records": counter.records,
             "units": counter.units.to_string(),
         })).collect::<Vec<_>>(),
+    })
+}
+
+/// A report read back from the journal.
+fn report_of(result: &Value) -> Option<FeedReport> {
+    let feed = result["feed"].as_str()?;
+    let counter = |fate: &Value| {
+        let code = match fate["code"].as_str() {
+            Some(code) => Some(Code::parse(code).ok()?),
+            None => None,
+        };
+        let name = match fate["fate"].as_str()? {
+            "accepted" => Fate::Accepted.as_str(),
+            "duplicate" => Fate::Duplicate.as_str(),
+            "conflict" => Fate::Conflict.as_str(),
+            _ => Fate::Rejected(code?).as_str(),
+        };
+        let source = fate["source"].as_str().map(str::to_owned);
+        Some(Counter {
+            key: CounterKey { feed: feed.to_owned(), source, fate: name, code },
+            records: fate["records"].as_u64()?,
+            units: Sum::parse(fate["units"].as_str()?).ok()?,
+        })
+    };
+    Some(FeedReport {
+        feed: feed.to_owned(),
+        received: result["received"].as_u64()?,
+        counters: result["fates"].as_array()?.iter().map(counter).collect::<Option<_>>()?,
+        from: result["from"].as_u64()?,
+        to: result["to"].as_u64()?,
+        broken: result["broken"].as_str().map(str::to_owned),
+        repeated: true,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The second half of an event's path, in order: probe the identity, check at K, append, sync, answer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use connectors::{Decoder, Feed};
 
@@ -22,6 +22,8 @@ pub struct Answer {
     pub position: u64,
     /// One fate a record, in order.
     pub fates: Vec<Fate>,
+    /// Why records were refused, by their place in the batch.
+    pub messages: BTreeMap<u32, String>,
     /// The counters of the batch.
     pub counters: Vec<Counter>,
 }
@@ -55,7 +57,8 @@ impl Engine {
         prepared: Vec<Prepared>,
     ) -> Result<Answer, EngineError> {
         if prepared.is_empty() {
-            return Ok(Answer { position: self.roots.end(), fates: Vec::new(), counters: Vec::new() });
+            let (fates, messages, counters) = (Vec::new(), BTreeMap::new(), Vec::new());
+            return Ok(Answer { position: self.roots.end(), fates, messages, counters });
         }
         if self.dedup.is_none() {
             self.dedup = Some(Dedup::load(self.disk.as_ref(), &self.checkpoint, &self.pending)?);
@@ -146,7 +149,8 @@ impl Engine {
         let block =
             Block { position: appended.position, hash: appended.hash, previous, durable_through, draft };
         self.learn(&block, &batch.digests)?;
-        Ok(Answer { position: appended.position, fates: batch.fates, counters })
+        let messages = block.draft.kept.into_iter().map(|kept| (kept.index, kept.message)).collect();
+        Ok(Answer { position: appended.position, fates: batch.fates, messages, counters })
     }
 
     /// Brings cells, index and tables up to a block that is on disk.

@@ -40,6 +40,7 @@ mod feeds;
 mod ingest;
 mod late;
 mod merge;
+mod once;
 mod personal;
 mod prepare;
 mod quarantine;

@@ -1,48 +1,43 @@
-//! Merging of runs: many small runs between two pins become one, so that reading stays cheap.
+//! Merging of runs: a run joins the one before it unless that is much larger, so that their number grows with
+//! the logarithm of the log, and each cell is written again only so often.
 
 use store::Disk;
 use store::runs::{CellRun, CellTable, Checkpoint, RunFact, read_index, write_cells, write_index};
 
 use crate::error::EngineError;
 
-/// Merges neighbouring runs where more than `runs_max` stand between two pins; answers the files to remove
-/// once the new checkpoint stands.
+/// A run joins its neighbour while that one has no more than this many times its entries.
+const RATIO: u64 = 2;
+
+/// Merges the newest runs of a checkpoint; answers the files to remove once the new checkpoint stands. No cell
+/// run ever reaches across a pin.
 ///
 /// **Errors**: a run that cannot be read or written.
-pub fn merge_runs(
-    disk: &dyn Disk,
-    checkpoint: &mut Checkpoint,
-    runs_max: usize,
-) -> Result<Vec<String>, EngineError> {
+pub fn merge_runs(disk: &dyn Disk, checkpoint: &mut Checkpoint) -> Result<Vec<String>, EngineError> {
     let mut dropped = Vec::new();
-    let mut cells = Vec::new();
-    for group in groups(&checkpoint.cells, &checkpoint.pinned) {
-        if group.len() > runs_max {
-            cells.push(merge_cells(disk, &group)?);
-            dropped.extend(group.into_iter().map(|run| run.name));
-        } else {
-            cells.extend(group);
-        }
-    }
-    checkpoint.cells = cells;
-    if checkpoint.index.len() > runs_max {
-        let merged = merge_index(disk, &checkpoint.index)?;
-        dropped.extend(checkpoint.index.drain(..).map(|run| run.name));
-        checkpoint.index = vec![merged];
-    }
+    let pinned = checkpoint.pinned.clone();
+    merge_newest(&mut checkpoint.cells, &mut dropped, &|run| pinned.contains(&run.from), &|pair| {
+        merge_cells(disk, pair)
+    })?;
+    merge_newest(&mut checkpoint.index, &mut dropped, &|_| false, &|pair| merge_index(disk, pair))?;
     Ok(dropped)
 }
 
-/// Runs that may become one: neighbours with no pin where they meet.
-fn groups(runs: &[RunFact], pinned: &[u64]) -> Vec<Vec<RunFact>> {
-    let mut groups: Vec<Vec<RunFact>> = Vec::new();
-    for run in runs {
-        match groups.last_mut() {
-            Some(group) if !pinned.contains(&run.from) => group.push(run.clone()),
-            _ => groups.push(vec![run.clone()]),
+fn merge_newest(
+    runs: &mut Vec<RunFact>,
+    dropped: &mut Vec<String>,
+    is_pinned: &dyn Fn(&RunFact) -> bool,
+    merge: &dyn Fn(&[RunFact]) -> Result<RunFact, EngineError>,
+) -> Result<(), EngineError> {
+    while let [.., before, last] = runs.as_slice() {
+        if is_pinned(last) || before.entries > last.entries.saturating_mul(RATIO) {
+            break;
         }
+        let merged = merge(&[before.clone(), last.clone()])?;
+        dropped.extend(runs.drain(runs.len() - 2..).map(|run| run.name));
+        runs.push(merged);
     }
-    groups
+    Ok(())
 }
 
 fn bounds(group: &[RunFact]) -> (u64, u64) {
@@ -60,11 +55,11 @@ fn merge_cells(disk: &dyn Disk, group: &[RunFact]) -> Result<RunFact, EngineErro
     Ok(write_cells(disk, &format!("cells/{from:020}-{to:020}.run"), from, to, &all)?)
 }
 
-fn merge_index(disk: &dyn Disk, runs: &[RunFact]) -> Result<RunFact, EngineError> {
+fn merge_index(disk: &dyn Disk, group: &[RunFact]) -> Result<RunFact, EngineError> {
     let mut entries = Vec::new();
-    for fact in runs {
+    for fact in group {
         read_index(disk, fact, &mut |entry| entries.push(entry))?;
     }
-    let (from, to) = bounds(runs);
-    Ok(write_index(disk, from, to, entries)?)
+    let (from, to) = bounds(group);
+    Ok(write_index(disk, from, to, &mut entries)?)
 }

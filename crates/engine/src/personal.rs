@@ -1,6 +1,6 @@
 //! Personal fields: erased without breaking the chain, for the journal holds only their keyed hashes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{Class, Effect, RowDraft};
 
 use crate::engine::{Caller, Engine};
@@ -11,6 +11,16 @@ impl Engine {
     ///
     /// **Errors**: `nothing_personal`; those of the file layer.
     pub fn erase_personal(&mut self, caller: &Caller, account: &str) -> Result<Vec<String>, EngineError> {
+        let input = json!({ "account": account });
+        if let Some(result) = self.answered(caller, "erase_personal", &input)? {
+            let fields = result["fields"].as_array().map(Vec::as_slice).unwrap_or(&[]);
+            return Ok(fields.iter().filter_map(|field| field.as_str().map(str::to_owned)).collect());
+        }
+        let erased = self.erase(caller, account, input.clone());
+        self.journal_failure(caller, Class::Personal, "erase_personal", input, erased)
+    }
+
+    fn erase(&mut self, caller: &Caller, account: &str, input: Value) -> Result<Vec<String>, EngineError> {
         let fields: Vec<String> = self
             .tables
             .personal(account)?
@@ -36,7 +46,7 @@ impl Engine {
             idempotency_key: caller.idempotency_key.clone(),
             command: "erase_personal".to_owned(),
             command_version: 1,
-            input: json!({ "account": account }),
+            input,
             result: json!({ "fields": fields }),
             effects,
             cut: None,

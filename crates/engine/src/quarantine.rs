@@ -1,14 +1,16 @@
 //! What was refused: listed, looked at, repaired, sent again.
 
-use connectors::{Feed, decode_kept, set_json};
-use metering::Fate;
+use std::collections::{BTreeMap, BTreeSet};
+
+use connectors::{Decoder, Feed, decode_kept, set_json};
+use metering::{Code, Fate};
 use serde_json::{Value, json};
 use store::tables::{QuarantineFilter, QuarantineRow};
-use store::{Class, Effect, Kept, RowDraft};
+use store::{Class, Effect, Kept};
 
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
-use crate::feeds::FeedReport;
+use crate::feeds::{FeedReport, report_json};
 use crate::prepare::{Origin, Prepared, Refused, check};
 
 /// The feed that replayed records come in by.
@@ -48,52 +50,84 @@ impl Engine {
     ///
     /// **Errors**: `not_in_quarantine`.
     pub fn kept(&self, position: u64) -> Result<Kept, EngineError> {
-        for block in self.roots.blocks(position) {
-            let block = block?;
-            if block.position > position {
-                break;
-            }
-            let found =
-                block.draft.kept.into_iter().find(|kept| block.position + u64::from(kept.index) == position);
-            if let Some(kept) = found {
-                return Ok(kept);
-            }
-        }
-        Err(EngineError::not_found(
-            "not_in_quarantine",
-            format!("no record in quarantine has position `{position}`"),
-            "list them with `counterfoil quarantine list`",
-        ))
+        self.kept_at(&[position])?.remove(&position).ok_or_else(|| not_in_quarantine(position))
     }
 
-    /// Sends records again, repaired. Each that is accepted, or turns out to be a duplicate, leaves the
-    /// quarantine; what is refused again stays, and is kept a second time under its new position.
+    /// Records as they were kept, each block read once.
+    fn kept_at(&self, positions: &[u64]) -> Result<BTreeMap<u64, Kept>, EngineError> {
+        let mut wanted: BTreeSet<u64> = positions.iter().copied().collect();
+        let mut found = BTreeMap::new();
+        while let Some(first) = wanted.first().copied() {
+            let Some(block) = self.roots.blocks(first).next().transpose()? else { break };
+            let end = block.end();
+            for kept in block.draft.kept {
+                let position = block.position + u64::from(kept.index);
+                if wanted.contains(&position) {
+                    found.insert(position, kept);
+                }
+            }
+            wanted.retain(|position| *position >= end);
+        }
+        Ok(found)
+    }
+
+    /// Sends records again, repaired. Every one of them is closed: what is refused again is kept under its new
+    /// position, where it can be repaired further.
     ///
-    /// **Errors**: `not_in_quarantine`, `already_replayed`, `repair_failed`; nothing was then sent.
+    /// **Errors**: `not_in_quarantine`, `already_replayed`, `repair_failed`, `idempotency_conflict`; nothing was
+    /// then sent.
     pub fn replay(
         &mut self,
         caller: &Caller,
         records: &[(u64, Repair)],
-    ) -> Result<(FeedReport, Vec<Replayed>), EngineError> {
-        let positions: Vec<u64> = records.iter().map(|(position, _)| *position).collect();
-        let input = json!({ "positions": positions });
-        let prepared = records.iter().map(|(position, repair)| self.repaired(*position, repair)).collect();
+    ) -> Result<Vec<Replayed>, EngineError> {
+        let said = records.iter().map(|(position, repair)| json!([position, repair.said()])).collect();
+        let input = Value::Array(said);
+        if let Some(first) = self.answered(caller, "quarantine_replay", &input)? {
+            return replayed_of(&first)
+                .ok_or_else(|| EngineError::stored("a replay", "its result lacks a field"));
+        }
+        let prepared = self.all_repaired(records);
         let prepared: Vec<Prepared> =
             self.journal_failure(caller, Class::Usage, "quarantine_replay", input.clone(), prepared)?;
-        let messages: Vec<Option<String>> = prepared
-            .iter()
-            .map(|p| p.outcome.as_ref().err().map(|refused| refused.rejection.message.clone()))
-            .collect();
         let feed = Feed { name: REPLAY_FEED.to_owned(), source: REPLAY_FEED.to_owned() };
-        let (report, fates) = self.append_run(caller, "quarantine_replay", input, &feed, prepared)?;
-        let replayed: Vec<Replayed> = positions
-            .iter()
-            .zip(fates)
-            .zip(messages)
-            .map(|((position, fate), message)| Replayed { position: *position, fate, message })
+        let from = self.end();
+        let answer = self.append(&Decoder::cloud_events(), &feed, prepared)?;
+        let mut messages = answer.messages;
+        let replayed: Vec<Replayed> = (0..)
+            .zip(records.iter().zip(answer.fates))
+            .map(|(index, ((position, _), fate))| Replayed {
+                position: *position,
+                fate,
+                message: messages.remove(&index),
+            })
             .collect();
-        self.note_replayed(caller, &replayed)?;
-        Ok((report, replayed))
+        let report = FeedReport {
+            feed: feed.name,
+            received: replayed.len() as u64,
+            counters: answer.counters,
+            from,
+            to: self.end(),
+            broken: None,
+            repeated: false,
+        };
+        let closed =
+            |one: &Replayed| Effect::Quarantine { position: one.position, status: "replayed".to_owned() };
+        let effects = replayed.iter().map(closed).collect();
+        let result = json!({ "report": report_json(&report), "replayed": replayed.iter().map(Replayed::to_json).collect::<Vec<_>>() });
+        self.journal_feed(caller, "quarantine_replay", input, &report, result, effects)?;
+        Ok(replayed)
+    }
+
+    fn all_repaired(&self, records: &[(u64, Repair)]) -> Result<Vec<Prepared>, EngineError> {
+        let positions: Vec<u64> = records.iter().map(|(position, _)| *position).collect();
+        let mut kept = self.kept_at(&positions)?;
+        let one = |(position, repair): &(u64, Repair)| {
+            self.still_open(*position)?;
+            let kept = kept.remove(position).ok_or_else(|| not_in_quarantine(*position))?;
+            self.repaired(*position, kept, repair)
+        };
+        records.iter().map(one).collect()
     }
 
     fn still_open(&self, position: u64) -> Result<(), EngineError> {
@@ -105,13 +139,11 @@ impl Engine {
                 format!("the record at position `{position}` is no longer open: it was {status}"),
                 "list what is open with `counterfoil quarantine list`",
             )),
-            None => self.kept(position).map(|_| ()),
+            None => Err(not_in_quarantine(position)),
         }
     }
 
-    fn repaired(&self, position: u64, repair: &Repair) -> Result<Prepared, EngineError> {
-        self.still_open(position)?;
-        let kept = self.kept(position)?;
+    fn repaired(&self, position: u64, kept: Kept, repair: &Repair) -> Result<Prepared, EngineError> {
         let mut body = match repair {
             Repair::Replace(bytes) => bytes.clone(),
             Repair::None | Repair::Set(_) => kept.body,
@@ -137,29 +169,45 @@ impl Engine {
         };
         Ok(Prepared { line: position, outcome, origin: Origin::Quarantine(kept.format, body) })
     }
+}
 
-    fn note_replayed(&mut self, caller: &Caller, replayed: &[Replayed]) -> Result<(), EngineError> {
-        let effects: Vec<Effect> = replayed
-            .iter()
-            .filter(|one| matches!(one.fate, Fate::Accepted | Fate::Duplicate))
-            .map(|one| Effect::Quarantine { position: one.position, status: "replayed".to_owned() })
-            .collect();
-        if effects.is_empty() {
-            return Ok(());
+impl Repair {
+    /// What was asked, so that a repetition can be told.
+    fn said(&self) -> Value {
+        match self {
+            Self::None => Value::Null,
+            Self::Set(members) => json!(members),
+            Self::Replace(bytes) => json!(blake3::hash(bytes).to_hex().as_str()),
         }
-        self.record(RowDraft {
-            class: Class::Usage,
-            actor: caller.actor.clone(),
-            reason: caller.reason.clone(),
-            idempotency_key: None,
-            command: "quarantine_close".to_owned(),
-            command_version: 1,
-            input: Value::Null,
-            result: json!({ "closed": effects.len() }),
-            effects,
-            cut: None,
-            references: Vec::new(),
-        })?;
-        Ok(())
     }
+}
+
+impl Replayed {
+    /// As it stands in the journal.
+    fn to_json(&self) -> Value {
+        let code = self.fate.code().map(|code| code.as_str());
+        json!({ "position": self.position, "fate": self.fate.as_str(), "code": code, "message": self.message })
+    }
+}
+
+fn replayed_of(result: &Value) -> Option<Vec<Replayed>> {
+    let one = |row: &Value| {
+        let fate = match row["fate"].as_str()? {
+            "accepted" => Fate::Accepted,
+            "duplicate" => Fate::Duplicate,
+            "conflict" => Fate::Conflict,
+            _ => Fate::Rejected(Code::parse(row["code"].as_str()?).ok()?),
+        };
+        let message = row["message"].as_str().map(str::to_owned);
+        Some(Replayed { position: row["position"].as_u64()?, fate, message })
+    };
+    result["replayed"].as_array()?.iter().map(one).collect()
+}
+
+fn not_in_quarantine(position: u64) -> EngineError {
+    EngineError::not_found(
+        "not_in_quarantine",
+        format!("no record in quarantine has position `{position}`"),
+        "list them with `counterfoil quarantine list`",
+    )
 }

@@ -102,9 +102,9 @@ impl TermSet {
 
     /// The latest stored version of a term.
     pub fn latest(&self, kind: &str, name: &str) -> Option<&StoredTerm> {
-        self.stored
-            .iter()
-            .filter(|stored| stored.kind == kind && stored.name == name)
-            .max_by_key(|stored| stored.version)
+        // The tables answer terms by kind, name and version.
+        let wanted = (kind, name);
+        let end = self.stored.partition_point(|s| (s.kind.as_str(), s.name.as_str()) <= wanted);
+        self.stored.get(end.checked_sub(1)?).filter(|s| (s.kind.as_str(), s.name.as_str()) == wanted)
     }
 }

@@ -9,6 +9,7 @@ use store::Block;
 use crate::cells::{CellQuery, Stretch, Totals};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::terms::TermSet;
 
 /// A window of usage of one meter.
 #[derive(Clone, Debug)]
@@ -60,6 +61,12 @@ pub struct ListedEvent {
     pub event: Event,
 }
 
+impl ListedEvent {
+    fn order(&self) -> (Instant, &str, &str) {
+        (self.event.occurred_at, &self.event.source, &self.event.id)
+    }
+}
+
 /// A meter version and the part of a window in which it counts.
 struct Part<'a> {
     meter: &'a Meter,
@@ -96,10 +103,10 @@ impl Engine {
     ) -> Result<Groups, EngineError> {
         let mut groups = Groups::new();
         for part in parts(terms, query)? {
-            let fits = dimension_filter(part.meter, query.only)?;
-            let group = grouping(part.meter, by)?;
+            let fits = dimension_filter(terms, part.meter, query.only)?;
+            let group = grouping(terms, part.meter, by)?;
             self.visit_part(query, &part, &mut |key, cell| {
-                if fits(key) {
+                if fits(&key.dimensions) {
                     groups.entry(group(key)).or_insert(Totals::ZERO).add(cell);
                 }
             })?;
@@ -111,36 +118,45 @@ impl Engine {
     ///
     /// **Errors**: as [`Engine::usage`]; a log that cannot be read.
     pub fn events(&self, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
+        self.events_under(&self.terms.terms, query)
+    }
+
+    /// The same by the meters known at a journal row: the events that a line read which was rated then.
+    ///
+    /// **Errors**: as [`Engine::events`].
+    pub fn events_known_at(
+        &self,
+        known_at: u64,
+        query: &UsageQuery<'_>,
+    ) -> Result<Vec<ListedEvent>, EngineError> {
+        self.events_under(&TermSet::load(&self.tables, known_at)?.terms, query)
+    }
+
+    fn events_under(&self, terms: &Terms, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
+        let mut tests = Vec::new();
+        for part in parts(terms, query)? {
+            let fits = dimension_filter(terms, part.meter, query.only)?;
+            tests.push((part, fits));
+        }
         let mut listed = Vec::new();
-        for part in parts(&self.terms.terms, query)? {
-            let fits = dimension_filter(part.meter, query.only)?;
-            let stretch = Stretch { from: 0, to: query.as_of };
-            self.read(stretch, &mut |block, index, event| {
-                if !within(query.account, part.start, part.end, event) {
-                    return;
-                }
-                let mut taken = false;
-                metering::aggregate(
-                    event,
-                    metering::Digest(0),
-                    std::slice::from_ref(part.meter),
-                    &mut |key, _| taken |= key.meter.is_some() && fits(key),
-                );
-                if taken {
-                    let value = part.meter.measure(event).ok().flatten().map(|measure| measure.value);
+        self.read(Stretch { from: 0, to: query.as_of }, &mut |block, index, event| {
+            for (part, fits) in &tests {
+                let meter = part.meter;
+                let counts = within(query.account, part.start, part.end, event)
+                    && meter.names(&event.event_type)
+                    && meter.counts(event)
+                    && fits(&meter.dimensions_of(event));
+                if counts {
                     listed.push(ListedEvent {
                         position: block.position + u64::from(index),
                         received_at: block.draft.received_at,
-                        value,
+                        value: meter.value_of(event).ok(),
                         event: event.clone(),
                     });
                 }
-            })?;
-        }
-        listed.sort_by(|a, b| {
-            let key = |e: &ListedEvent| (e.event.occurred_at, e.event.source.clone(), e.event.id.clone());
-            key(a).cmp(&key(b))
-        });
+            }
+        })?;
+        listed.sort_by(|a, b| a.order().cmp(&b.order()));
         Ok(listed)
     }
 
@@ -258,37 +274,48 @@ fn within(account: Option<&str>, start: Instant, end: Instant, event: &Event) ->
         && account.is_none_or(|account| event.account == account)
 }
 
-/// The place of a dimension in a meter's cells.
-fn dimension_index(meter: &Meter, dimension: &str) -> Result<usize, EngineError> {
-    meter.dimensions.iter().position(|known| known == dimension).ok_or_else(|| {
-        EngineError::invalid(
-            "unknown_dimension",
-            format!("meter `{}` has no dimension `{dimension}`", meter.name),
-            format!("its dimensions: {}", meter.dimensions.join(", ")),
-        )
-    })
+/// The place of a dimension in the cells of a meter version; none where only other versions have it.
+fn dimension_index(terms: &Terms, meter: &Meter, dimension: &str) -> Result<Option<usize>, EngineError> {
+    let place = |meter: &Meter| meter.dimensions.iter().position(|known| known == dimension);
+    if place(meter).is_none()
+        && !terms.meters.versions(&meter.name).iter().any(|other| place(other).is_some())
+    {
+        let known = match meter.dimensions.as_slice() {
+            [] => "it has no dimensions; add them to the meter to filter and group by them".to_owned(),
+            known => format!("its dimensions: {}", known.join(", ")),
+        };
+        let message = format!("meter `{}` has no dimension `{dimension}`", meter.name);
+        return Err(EngineError::invalid("unknown_dimension", message, known));
+    }
+    Ok(place(meter))
 }
 
-type CellTest = Box<dyn Fn(&CellKey) -> bool>;
+type DimensionTest = Box<dyn Fn(&[Option<String>]) -> bool>;
 type CellGroup<'a> = Box<dyn Fn(&CellKey) -> Vec<Option<String>> + 'a>;
 
-fn dimension_filter(meter: &Meter, only: &[(String, Vec<String>)]) -> Result<CellTest, EngineError> {
+/// A dimension that a version does not have is absent there: no value of it is kept.
+fn dimension_filter(
+    terms: &Terms,
+    meter: &Meter,
+    only: &[(String, Vec<String>)],
+) -> Result<DimensionTest, EngineError> {
     let mut tests = Vec::new();
     for (dimension, values) in only {
-        tests.push((dimension_index(meter, dimension)?, values.clone()));
+        tests.push((dimension_index(terms, meter, dimension)?, values.clone()));
     }
-    Ok(Box::new(move |key| {
-        tests.iter().all(|(index, values)| {
-            key.dimensions.get(*index).and_then(Option::as_ref).is_some_and(|value| values.contains(value))
+    Ok(Box::new(move |dimensions| {
+        tests.iter().all(|(place, values)| {
+            let value = place.and_then(|place| dimensions.get(place)).and_then(Option::as_ref);
+            value.is_some_and(|value| values.contains(value))
         })
     }))
 }
 
-fn grouping<'a>(meter: &Meter, by: &'a [GroupBy]) -> Result<CellGroup<'a>, EngineError> {
+fn grouping<'a>(terms: &Terms, meter: &Meter, by: &'a [GroupBy]) -> Result<CellGroup<'a>, EngineError> {
     let mut places = Vec::new();
     for group in by {
         places.push(match group {
-            GroupBy::Dimension(dimension) => Some(dimension_index(meter, dimension)?),
+            GroupBy::Dimension(dimension) => dimension_index(terms, meter, dimension)?,
             _ => None,
         });
     }

@@ -1,14 +1,19 @@
 //! `verify`: reads everything, derives everything again, compares, and names the first difference.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use invoicing::LineKey;
 use metering::event_digest;
 use store::runs::{CellTable, IndexEntry, read_index};
 use store::tables::{InvoiceFilter, Tables, check_pages};
 use store::{Disk, Head, HeadCheck, Roots};
 
+use crate::billing::line_keys;
 use crate::engine::{Engine, TENANT};
 use crate::error::{EngineError, ErrorKind};
+use crate::explain::known_at;
+use crate::terms::TermSet;
 
 /// Something that is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,22 +232,35 @@ fn sums(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Computes every invoice body again from what it pinned.
+/// Computes every invoice body again from what it pinned; no line key stands on two invoices.
 fn invoices(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
-    for stored in engine.tables.invoices(&InvoiceFilter::default())? {
+    let mut stored = engine.tables.invoices(&InvoiceFilter::default())?;
+    // Those of one run were rated under the same terms: they are read once.
+    stored.sort_by_cached_key(|invoice| known_at(invoice).ok());
+    let mut terms: Option<TermSet> = None;
+    let mut holders: BTreeMap<LineKey, String> = BTreeMap::new();
+    for stored in &stored {
         verified.invoices += 1;
-        let again = engine.recompute(&stored)?;
+        let number = stored.number.as_deref().unwrap_or(&stored.invoice);
+        let at = known_at(stored)?;
+        let known = match terms.take() {
+            Some(known) if known.known_at == at => known,
+            _ => TermSet::load(&engine.tables, at)?,
+        };
+        let again = engine.recompute_under(&known.terms, stored)?;
+        terms = Some(known);
+        let mut differs = |what: String| {
+            let place = format!("invoice {number}");
+            verified.findings.push(Finding { file: "journal".to_owned(), place, what });
+        };
         if invoicing::canonical_bytes(&again) != invoicing::canonical_bytes(&stored.body) {
-            let number = stored.number.as_deref().unwrap_or(&stored.invoice);
-            verified.findings.push(Finding {
-                file: "journal".to_owned(),
-                place: format!("invoice {number}"),
-                what: format!(
-                    "computed again its body has the hash {}, not {}",
-                    invoicing::body_hash(&again),
-                    invoicing::body_hash(&stored.body)
-                ),
-            });
+            let (now, then) = (invoicing::body_hash(&again), invoicing::body_hash(&stored.body));
+            differs(format!("computed again its body has the hash {now}, not {then}"));
+        }
+        for key in line_keys(stored)? {
+            if let Some(other) = holders.insert(key.clone(), number.to_owned()) {
+                differs(format!("line {key} stands on invoice {other} too"));
+            }
         }
     }
     Ok(())

@@ -118,6 +118,9 @@ fn line_value(line: &Line) -> Value {
     if let Some(unit) = spec.unit() {
         value.insert("unit".into(), json!(unit));
     }
+    if let Some((meter, _)) = &spec.meter {
+        value.insert("meter".into(), json!(meter));
+    }
     if let Some(usage) = &line.usage {
         value.insert("records".into(), json!(usage.records));
     }

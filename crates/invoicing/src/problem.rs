@@ -29,6 +29,10 @@ pub enum BillingCode {
     DaysImpossible,
     /// Events of the line that the meter could not measure.
     UsageUnmeasured,
+    /// Fees of earlier periods that no invoice has.
+    FeeUnbilled,
+    /// An invoice that could not be rated; it is held, the others go on.
+    RatingFailed,
     /// Usage of the period that no item of the contract prices.
     UsageUnpriced,
     /// Lines that sum to less than zero: no such invoice is issued.
@@ -50,6 +54,8 @@ impl BillingCode {
             Self::NothingBelowZero => "nothing_below_zero",
             Self::DaysImpossible => "days_impossible",
             Self::UsageUnmeasured => "usage_unmeasured",
+            Self::FeeUnbilled => "fee_unbilled",
+            Self::RatingFailed => "rating_failed",
             Self::UsageUnpriced => "usage_unpriced",
             Self::TotalNegative => "total_negative",
         }
@@ -73,6 +79,8 @@ impl BillingCode {
             Self::UsageUnmeasured => {
                 "look at the events that `counterfoil usage --events` lists without a quantity"
             }
+            Self::FeeUnbilled => "run the earlier periods first, or give the contract a later `start`",
+            Self::RatingFailed => "correct what the message names and run the period again",
             Self::UsageUnpriced => {
                 "add an item for it to the contract or plan, with a price of 0 if it is free"
             }

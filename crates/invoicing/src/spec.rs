@@ -1,6 +1,6 @@
 //! What the lines of one billing period are, before their usage is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metering::Period;
 use money::{Currency, Rational, Rounding};
@@ -9,7 +9,7 @@ use rating::PriceTerm;
 use crate::items::{ItemInForce, TermIdentity, items_in_force};
 use crate::key::LineKey;
 use crate::periods::periods_through;
-use crate::problem::BillingProblem;
+use crate::problem::{BillingCode, BillingProblem};
 use crate::resolver::{Resolver, unpriced};
 use crate::terms::{Charging, Contract, Item, Pay, Terms};
 
@@ -108,8 +108,10 @@ impl LineSpec {
 /// The lines of a billing period of a contract, sorted by key, and what keeps items from having one.
 ///
 /// * Usage items, and fees paid after, have the billing period as their service period.
-/// * Fees paid ahead are due from the first day of their service period: every period that starts at or
-///   before this one's end and was not billed. So a first invoice has its own period's and the next.
+/// * Fees paid ahead are due from the first day of their service period: this period's, unless it was billed,
+///   and those of periods that start at or before this one's end. So a first invoice has its own period's and
+///   the next. Fees of earlier periods that were never billed are a problem, not lines: nobody expects years
+///   of fees on one invoice.
 ///
 /// Terms, the contract's version among them, are those that hold at the start of the service period.
 pub fn line_specs(
@@ -120,6 +122,7 @@ pub fn line_specs(
 ) -> (Vec<LineSpec>, Vec<BillingProblem>) {
     let mut specs = Vec::new();
     let mut problems = Vec::new();
+    let mut passed: BTreeMap<String, u64> = BTreeMap::new();
     for service in periods_through(contract, period.end) {
         let own = service.first == period.first;
         let due = |charging: &Charging| match charging {
@@ -137,12 +140,23 @@ pub fn line_specs(
             if already_billed.contains(&resolver.key()) {
                 continue;
             }
+            if service.start < period.start && !own {
+                *passed.entry(item.item.name.clone()).or_insert(0) += 1;
+                continue;
+            }
             match resolver.spec() {
                 Ok(spec) => specs.push(spec),
                 Err(problem) => problems.push(*problem),
             }
         }
     }
+    problems.extend(passed.into_iter().map(|(item, periods)| BillingProblem {
+        code: BillingCode::FeeUnbilled,
+        contract: contract.name.clone(),
+        message: format!("expected the fee of every earlier period to be billed, missing are `{periods}`"),
+        item: Some(item),
+        unpriced: None,
+    }));
     specs.sort_by(|a, b| a.key.cmp(&b.key));
     (specs, problems)
 }

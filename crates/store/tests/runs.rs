@@ -119,7 +119,7 @@ fn identities_come_back_sorted() {
         position: n,
     };
     let mut entries: Vec<IndexEntry> = (0..40_000).map(entry).collect();
-    let fact = write_index(&disk, 0, 40_000, entries.clone()).expect("a run");
+    let fact = write_index(&disk, 0, 40_000, &mut entries.clone()).expect("a run");
     let mut back = Vec::new();
     read_index(&disk, &fact, &mut |entry| back.push(entry)).expect("it reads");
     entries.sort_unstable();

@@ -1,6 +1,6 @@
 //! Words that must not stand in the project's files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -10,6 +10,9 @@ use crate::tree::Tree;
 
 /// First folders of absolute paths that only make sense on somebody's machine.
 const MACHINE_FOLDERS: [&str; 4] = ["home", "root", "work", "Users"];
+
+/// Where a path between backticks begins that must be there.
+const NAMED_FOLDERS: [&str; 7] = ["crates/", "docs/", "spec/", "xtask/", "examples/", "plants/", "compat/"];
 
 /// No float type in any crate, tests included, and no float literal in the core's code. (Its tests may show that a
 /// JSON number is refused.)
@@ -56,17 +59,32 @@ pub fn machine_paths(tree: &Tree) -> Result<Checked> {
     Ok(checked)
 }
 
-/// No relative link of a page leads nowhere.
+/// No relative link of a page leads nowhere, and no path between backticks.
 pub fn links(tree: &Tree) -> Result<Checked> {
     let mut checked = Checked::default();
     for file in tree.files().filter(|file| file.ends_with(".md")) {
+        let page = tree.text(file)?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-        for target in link_targets(&tree.text(file)?) {
-            let missing = !tree.root().join(folder).join(&target).exists();
+        let linked = link_targets(&page).into_iter().map(|target| (folder.join(&target), target));
+        let named = named_paths(&page).into_iter().map(|path| (PathBuf::from(&path), path));
+        for (path, target) in linked.chain(named) {
+            let missing = !tree.root().join(path).exists();
             checked.look(missing.then(|| format!("{file}: there is no `{target}`")));
         }
     }
     Ok(checked)
+}
+
+/// What stands between backticks and begins with a folder of the project; patterns and placeholders are none.
+fn named_paths(page: &str) -> Vec<String> {
+    let spans = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    spans
+        .filter(|span| NAMED_FOLDERS.iter().any(|folder| span.starts_with(folder)))
+        .filter(|span| {
+            !span.contains(['*', ' ', '<', '…', '{']) && !span.chars().any(|c| c.is_ascii_uppercase())
+        })
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The files that the links of a page name, without anchors; links to other sites and inside the page are none.
@@ -97,6 +115,12 @@ mod tests {
     fn links_to_other_sites_are_not_followed() {
         let page = "[a](b/c.md#d) ![e](f.png) [g](https://h.example/i) [j](#k)";
         assert_eq!(link_targets(page), ["b/c.md", "f.png"]);
+    }
+
+    #[test]
+    fn paths_between_backticks_are_named() {
+        let page = "`crates/a/src/b.rs` `crates/*/x` `a/b` and `docs/format.md` §11\n```sh\nspec/no.md\n```";
+        assert_eq!(named_paths(page), ["crates/a/src/b.rs", "docs/format.md"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::document::SPLIT_OFF_ACCOUNT;
 use super::fields::Fields;
 use super::problem::Problems;
 use super::values::{check_name, text};
@@ -17,7 +18,7 @@ pub struct Account {
 }
 
 pub(super) fn parse(value: &Value, problems: &Problems) -> Option<Account> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF_ACCOUNT, problems)?;
     Some(Account { name: fields.name("account", "org-1")? })
 }
 

@@ -5,6 +5,7 @@ use metering::Zone;
 use money::Rounding;
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::items;
 use super::problem::Problems;
@@ -16,7 +17,7 @@ pub(super) const FIELDS: [&str; 13] = [
 ];
 
 pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Option<Contract> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF, problems)?;
     let name = fields.name("contract", "org-1-2026");
     let account = fields.name("account", "org-1");
     let payer = if fields.has("payer") { fields.name_if_any("payer") } else { account.clone() };

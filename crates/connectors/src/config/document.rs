@@ -16,6 +16,11 @@ use super::yaml::{self, YamlDocument, line_of};
 
 /// Bytes of a file of configuration.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Fields of a document of any kind that are no part of its body.
+pub(super) const SPLIT_OFF: [&str; 1] = ["effective_at"];
+/// The same of an account.
+pub(super) const SPLIT_OFF_ACCOUNT: [&str; 2] = ["effective_at", PERSONAL];
+const PERSONAL: &str = "personal";
 const FIRST: Version = Version { version: 1, effective_at: Instant(0), recorded_at: 0 };
 
 /// One document of configuration that shows no mistake by itself.
@@ -147,12 +152,13 @@ fn read_document(file: &str, yaml: &YamlDocument, problems: &Problems) -> Option
     }
     let zone = fields.get("zone").and_then(Value::as_str).and_then(|name| Zone::parse(name).ok());
     let effective_at = fields.instant_if_any("effective_at", &zone.unwrap_or_else(Zone::utc));
+    let split_off: &[&str] = if kind == "account" { &SPLIT_OFF_ACCOUNT } else { &SPLIT_OFF };
     let members: Map<String, Value> = fields
         .each()
-        .filter(|(name, _, _)| *name != "effective_at" && !(*name == "personal" && kind == "account"))
+        .filter(|(name, _, _)| !split_off.contains(name))
         .map(|(name, _, value)| (name.to_owned(), value.clone()))
         .collect();
-    let personal = match fields.get("personal") {
+    let personal = match fields.get(PERSONAL) {
         Some(value) if kind == "account" => account::personal(value, problems),
         _ => Vec::new(),
     };

@@ -22,11 +22,31 @@ pub(crate) struct Fields<'v, 'p> {
 impl<'v, 'p> Fields<'v, 'p> {
     /// The fields of a value that must be a mapping; every field must be one of `known`.
     pub(crate) fn read(value: &'v Value, path: &str, known: &[&str], problems: &'p Problems) -> Option<Self> {
+        Self::read_beside(value, path, (known, &[]), problems)
+    }
+
+    /// The fields of the body of a document. A hint names those as well that a file may have and a body has not.
+    pub(crate) fn read_body(
+        value: &'v Value,
+        known: &[&str],
+        split_off: &[&str],
+        problems: &'p Problems,
+    ) -> Option<Self> {
+        Self::read_beside(value, "", (known, split_off), problems)
+    }
+
+    fn read_beside(
+        value: &'v Value,
+        path: &str,
+        (known, beside): (&[&str], &[&str]),
+        problems: &'p Problems,
+    ) -> Option<Self> {
         let fields = Self::open(value, path, problems)?;
         for key in fields.members.keys().filter(|key| !known.contains(&key.as_str())) {
             let at = member_path(path, key);
             let message = format!("expected a known field, found `{}`", excerpt(key));
-            problems.add(&at, "unknown_field", message, suggest::hint(key, known.iter().copied()));
+            let hint = suggest::hint(key, known.iter().chain(beside).copied());
+            problems.add(&at, "unknown_field", message, hint);
         }
         Some(fields)
     }

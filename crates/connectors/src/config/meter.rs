@@ -4,6 +4,7 @@ use invoicing::terms::Version;
 use metering::{Aggregation, Condition, Meter};
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::problem::Problems;
 use super::values::texts;
@@ -19,7 +20,7 @@ enum Aggregate {
 }
 
 pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Option<Meter> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF, problems)?;
     let name = fields.name("meter", "errors");
     let event_types = fields.need("events", "[error]").and_then(|value| texts(value, "events", problems));
     let aggregation = aggregation(&fields);

@@ -3,6 +3,7 @@
 use invoicing::terms::{Plan, Version};
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::items;
 use super::problem::Problems;
@@ -11,7 +12,7 @@ use super::problem::Problems;
 pub(super) const FIELDS: [&str; 4] = ["kind", "plan", "currency", "items"];
 
 pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Option<Plan> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF, problems)?;
     let name = fields.name("plan", "team");
     let currency = fields.currency("currency");
     fields.need("items", "{base: {fee: \"10\"}}");

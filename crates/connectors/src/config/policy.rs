@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::problem::Problems;
 
@@ -16,7 +17,7 @@ pub struct Policy {
 }
 
 pub(super) fn parse(value: &Value, problems: &Problems) -> Option<Policy> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF, problems)?;
     let named = fields.word("policy", &[("accounts", ())]);
     let first_sight = fields.word("first_sight", &[("create", true), ("refuse", false)]);
     named?;

@@ -7,6 +7,7 @@ use money::{Currency, Rational};
 use rating::{Price, PriceProblem, Tier};
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::problem::Problems;
 use super::values::{self, shown};
@@ -22,7 +23,7 @@ pub(super) const DOCUMENT_FIELDS: [&str; 3] = ["kind", "price", "currencies"];
 
 /// A named price.
 pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Option<NamedPrice> {
-    let fields = Fields::read(value, "", &DOCUMENT_FIELDS, problems)?;
+    let fields = Fields::read_body(value, &DOCUMENT_FIELDS, &SPLIT_OFF, problems)?;
     let name = fields.name("price", "tokens");
     let currencies = fields.need("currencies", "{USD: {unit: \"0.10\"}}").and_then(|value| {
         let by_code = Fields::open(value, "currencies", problems)?;

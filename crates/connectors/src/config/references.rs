@@ -1,5 +1,6 @@
 //! What a document says about others: that they exist, and fit.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use metering::{Instant, Meter};
 use money::Currency;
 
 use super::document::Document;
+use super::overlaps::{Agreed, between_contracts};
 use super::problem::Problem;
 use super::suggest;
 use super::term::{Term, parse_term};
@@ -17,8 +19,8 @@ use super::term::{Term, parse_term};
 ///
 /// **Errors** in the result: `duplicate_document`; `unknown_seller`, `unknown_account`, `unknown_plan`,
 /// `unknown_meter`, `unknown_price`, `unknown_dimension`; `price_currency_missing` for a price that is not
-/// stated in the currency it is needed in; `items_overlap` for an item of a contract and one of its plan that
-/// take the same usage.
+/// stated in the currency it is needed in; `items_overlap` for an item of a contract and one of its plan, or of
+/// another contract of the account that runs at the same time, that take the same usage.
 pub fn check_references(documents: &[Document], terms: &Terms) -> Vec<Problem> {
     let check = Check { known: Known::of(documents, terms), problems: RefCell::new(repeated(documents)) };
     for document in documents {
@@ -28,7 +30,10 @@ pub fn check_references(documents: &[Document], terms: &Terms) -> Vec<Problem> {
             _ => {}
         }
     }
-    check.problems.into_inner()
+    let shared = between_contracts(documents, &check.known.contracts, &check.known.plans);
+    let mut problems = check.problems.into_inner();
+    problems.extend(shared);
+    problems
 }
 
 const FIRST: Version = Version { version: 1, effective_at: Instant(0), recorded_at: 0 };
@@ -63,6 +68,7 @@ struct Known<'t> {
     meters: BTreeMap<String, Meter>,
     prices: BTreeMap<String, NamedPrice>,
     plans: BTreeMap<String, Plan>,
+    contracts: BTreeMap<&'t str, Agreed<'t>>,
 }
 
 impl<'t> Known<'t> {
@@ -73,6 +79,7 @@ impl<'t> Known<'t> {
             meters: newest(terms.meters.names(), |name| terms.meters.latest(name).cloned()),
             prices: newest(terms.prices.names(), |name| terms.prices.latest(name).cloned()),
             plans: newest(terms.plans.names(), |name| terms.plans.latest(name).cloned()),
+            contracts: stored_contracts(terms),
         };
         for document in documents {
             match parse_term(&document.kind, &document.body, FIRST) {
@@ -91,11 +98,23 @@ impl<'t> Known<'t> {
                 Ok(Term::Plan(plan)) => {
                     known.plans.insert(document.name.clone(), plan);
                 }
-                Ok(Term::Contract(_) | Term::Policy(_)) | Err(_) => {}
+                Ok(Term::Contract(contract)) => {
+                    let agreed = Agreed { contract: Cow::Owned(contract), document: Some(document) };
+                    known.contracts.insert(&document.name, agreed);
+                }
+                Ok(Term::Policy(_)) | Err(_) => {}
             }
         }
         known
     }
+}
+
+fn stored_contracts(terms: &Terms) -> BTreeMap<&str, Agreed<'_>> {
+    let latest = terms.contracts.names().filter_map(|name| {
+        let contract = Cow::Borrowed(terms.contracts.latest(name)?);
+        Some((name, Agreed { contract, document: None }))
+    });
+    latest.collect()
 }
 
 fn newest<'n, T>(

@@ -3,6 +3,7 @@
 use invoicing::terms::{Seller, Version};
 use serde_json::Value;
 
+use super::document::SPLIT_OFF;
 use super::fields::Fields;
 use super::problem::Problems;
 use crate::excerpt::excerpt;
@@ -14,7 +15,7 @@ const GRACE_DAYS: u32 = 1;
 const SERIES_BYTES_MAX: usize = 32;
 
 pub(super) fn parse(value: &Value, version: Version, problems: &Problems) -> Option<Seller> {
-    let fields = Fields::read(value, "", &FIELDS, problems)?;
+    let fields = Fields::read_body(value, &FIELDS, &SPLIT_OFF, problems)?;
     let name = fields.name("seller", "demo");
     let series = series(&fields);
     let zone = fields.zone("zone", None);

@@ -3,8 +3,8 @@
 /// Names beyond this are not compared: the cost is the product of both lengths.
 const CHARS_MAX: usize = 40;
 
-/// A hint that names the nearest known name, or else all of them.
-pub(crate) fn hint<'n>(found: &str, known: impl IntoIterator<Item = &'n str>) -> String {
+/// A hint that names the nearest known name, or else the first dozen of all.
+pub fn hint<'n>(found: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(found, &known) {
         Some(name) => format!("did you mean `{name}`?"),

@@ -75,6 +75,7 @@ mod tests {
 
     use serde_json::Value;
 
+    use super::super::document::{SPLIT_OFF, SPLIT_OFF_ACCOUNT};
     use super::super::{account, contract, items, meter, plan, policy, price, seller};
     use super::KINDS;
 
@@ -104,8 +105,7 @@ mod tests {
                 "policy" => &policy::FIELDS,
                 other => panic!("no fields of `{other}`"),
             };
-            let split: &[&str] =
-                if kind == "account" { &["effective_at", "personal"] } else { &["effective_at"] };
+            let split: &[&str] = if kind == "account" { &SPLIT_OFF_ACCOUNT } else { &SPLIT_OFF };
             check(&schema(kind), &[own, split].concat());
             assert_eq!(schema(kind)["properties"]["kind"]["const"], kind);
         }

@@ -56,6 +56,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Whether file and line identify an event, and nothing in the row does.
+    pub fn identifies_by_line(&self) -> bool {
+        self.id.is_none()
+    }
+
     pub(crate) fn delimiter(&self) -> u8 {
         self.delimiter
     }
@@ -279,6 +284,9 @@ mod tests {
             ["ContextTokens", "Model", "TIMESTAMP"]
         );
         assert_eq!((mapping.delimiter(), &mapping.id, &mapping.source), (b',', &None, &None));
+        assert!(mapping.identifies_by_line());
+        let by_column = parse_mapping("m.yaml", &GOOD.replacen("id: line", "id: {column: Id}", 1)).unwrap();
+        assert!(!by_column.identifies_by_line());
         assert!(mapping.properties[0].is_number && !mapping.properties[1].is_number);
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use connectors::{Decoder, Feed, open_input, read_mapping};
+use connectors::{Decoder, Feed, Mapping, open_input, read_mapping};
 use engine::{FeedOptions, FeedReport, report_json};
 use serde_json::Value;
 
@@ -18,13 +18,13 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         .map(read_mapping)
         .transpose()
         .map_err(|problems| crate::commands::apply::refused(&problems))?;
+    check_identity(args, mapping.as_ref())?;
     let inputs: Vec<(String, Box<dyn BufRead + Send>)> = args
         .files
         .iter()
         .map(|path| Ok((base_name(path, args)?, open(path)?)))
         .collect::<Result<_, Failure>>()?;
     let mut engine = context::open(global)?;
-    let caller = context::caller(global);
     let mut reports = Vec::new();
     for (name, input) in inputs {
         let feed = Feed {
@@ -48,15 +48,14 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
                 let _ = writeln!(out, "acknowledged {received}").and_then(|()| out.flush());
             }
         };
+        // Each feed is a request of its own.
+        let mut caller = context::caller(global);
+        caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key}/{}", feed.name));
         let report = engine.ingest(&caller, &decoder, &feed, input, options, &mut progress)?;
         bar.finish_and_clear();
         reports.push(report);
     }
-    let broken_sums = engine.check_sums()?;
     engine.close()?;
-    if let Some(first) = broken_sums.first() {
-        return Err(Failure::could_not("sums_differ", first, "run `counterfoil verify`"));
-    }
     if !args.acknowledge {
         print(global, &reports)?;
     }
@@ -72,6 +71,26 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         output::hint("hint: see what was refused with `counterfoil quarantine list`");
     }
     Ok(Outcome::of(problems))
+}
+
+/// Events that only their line identifies need a name for what the lines are of. A pipe has none of its own,
+/// and two pipes by one name would be taken for duplicates of each other.
+fn check_identity(args: &IngestArgs, mapping: Option<&Mapping>) -> Result<(), Failure> {
+    let is_piped = args.files.iter().any(|path| path == Path::new("-"));
+    let is_named = args.source.is_some() || args.feed.is_some();
+    let may_be_by_line = match args.input {
+        InputFormat::Cloudevents => false,
+        InputFormat::SentryOutcomes => true,
+        InputFormat::Csv => mapping.is_some_and(Mapping::identifies_by_line),
+    };
+    if is_piped && may_be_by_line && !is_named {
+        return Err(Failure::usage(
+            "source_missing",
+            "expected a name for the lines of stdin, which alone may identify an event, found none for `-`",
+            "name each pipe with --source NAME or --feed NAME; another name makes other events",
+        ));
+    }
+    Ok(())
 }
 
 fn base_name(path: &Path, args: &IngestArgs) -> Result<String, Failure> {

@@ -12,19 +12,27 @@ pub fn run(global: &Global, args: &InvoiceArgs) -> Result<Outcome, Failure> {
     match &args.command {
         InvoiceCommand::Run { period, seal_early, draft } => {
             let period: PeriodName = period.parse()?;
-            let mut engine = context::open(global)?;
-            let result = engine.invoice_run(&context::caller(global), period, seal_early.as_deref(), *draft);
+            let early = seal_early.as_deref().map(reason).transpose()?;
+            let mut engine = context::open_existing(global)?;
+            let result = engine.invoice_run(&context::caller(global), period, early, *draft);
             let printed = match &result {
                 Ok(report) => print_run(global, &engine, report),
                 Err(_) => Ok(Outcome::Done),
             };
-            engine.close()?;
+            // Where both fail, the first is the reason.
+            let closed = engine.close();
             result?;
+            closed?;
             printed
         }
         InvoiceCommand::List { period, account, bodies } => {
+            let period = period.as_deref().map(str::parse::<PeriodName>).transpose()?;
             let engine = context::open_to_read(global)?;
-            let filter = InvoiceFilter { period: period.clone(), account: account.clone(), status: None };
+            if let Some(account) = account {
+                context::known_account(&engine, account)?;
+            }
+            let period = period.map(|period| period.to_string());
+            let filter = InvoiceFilter { period, account: account.clone(), status: None };
             let invoices = engine.tables().invoices(&filter).map_err(Failure::from_store)?;
             if *bodies {
                 let lines: String = invoices.iter().map(|invoice| format!("{}\n", invoice.body)).collect();
@@ -44,6 +52,18 @@ pub fn run(global: &Global, args: &InvoiceArgs) -> Result<Outcome, Failure> {
     }
 }
 
+/// A reason that says something: it stands in the journal.
+fn reason(text: &str) -> Result<&str, Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::usage(
+            "reason_missing",
+            format!("expected why the period is sealed early, found `{text}`"),
+            "write --seal-early 'customer leaves today'; the reason is journalled",
+        ));
+    }
+    Ok(text)
+}
+
 fn print_run(global: &Global, engine: &Engine, report: &engine::RunReport) -> Result<Outcome, Failure> {
     let filter = InvoiceFilter { period: Some(report.period.to_string()), account: None, status: None };
     let invoices = engine.tables().invoices(&filter).map_err(Failure::from_store)?;
@@ -61,13 +81,22 @@ fn print_run(global: &Global, engine: &Engine, report: &engine::RunReport) -> Re
         }))?;
     } else {
         print_list(global, &invoices)?;
+        let (drafted, issued) = (report.drafted, report.issued.len());
+        let remade =
+            if report.remade > 0 { format!(", {} drafts made anew", report.remade) } else { String::new() };
+        let earlier =
+            if report.repeated { "; asked before under this key: nothing was done now" } else { "" };
         note(&format!(
-            "{}: sealed at position {}, {} drafted, {} issued, {} there before",
-            report.period,
-            report.cut.position,
-            report.drafted,
-            report.issued.len(),
-            report.present
+            "{}: read up to position {}, {drafted} drafted{remade}, {issued} issued, {} there before{earlier}",
+            report.period, report.cut.position, report.present
+        ));
+    }
+    if let Some(first) = report.open.iter().min_by_key(|open| open.due) {
+        note(&format!(
+            "note: {} contracts are still open and were left for later; the first, {}, can be sealed from {}",
+            report.open.len(),
+            first.contract,
+            first.due
         ));
     }
     Ok(Outcome::of(!report.problems.is_empty()))

@@ -10,10 +10,11 @@ pub fn run(global: &Global, args: &PersonalArgs) -> Result<Outcome, Failure> {
     match &args.command {
         PersonalCommand::Show { account } => show(global, account),
         PersonalCommand::Erase { account } => {
-            let mut engine = context::open(global)?;
+            let mut engine = context::open_existing(global)?;
             let result = engine.erase_personal(&context::caller(global), account);
-            engine.close()?;
+            let closed = engine.close();
             let fields = result?;
+            closed?;
             match global.format {
                 Format::Json => output::json_data(&json!({ "account": account, "erased": fields }))?,
                 Format::Text => output::data(&format!("erased {} of {account}\n", fields.join(", ")))?,
@@ -25,6 +26,7 @@ pub fn run(global: &Global, args: &PersonalArgs) -> Result<Outcome, Failure> {
 
 fn show(global: &Global, account: &str) -> Result<Outcome, Failure> {
     let engine = context::open_to_read(global)?;
+    context::known_account(&engine, account)?;
     let fields = engine.tables().personal(account).map_err(Failure::from_store)?;
     engine.close()?;
     if global.format == Format::Json {

@@ -1,7 +1,8 @@
 //! `quarantine`: what was refused, and how it comes back.
 
+use connectors::config::hint;
 use engine::Repair;
-use metering::Fate;
+use metering::{Code, Fate};
 use serde_json::{Value, json};
 use store::tables::QuarantineFilter;
 
@@ -12,9 +13,10 @@ use crate::output::{self, Failure, Outcome, table};
 pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
     match &args.command {
         QuarantineCommand::List { code, feed, all } => {
+            let code = code.as_deref().map(known_code).transpose()?;
             let filter = QuarantineFilter {
                 position: None,
-                code: code.clone(),
+                code: code.map(|code| code.as_str().to_owned()),
                 feed: feed.clone(),
                 status: (!all).then(|| "open".to_owned()),
             };
@@ -22,6 +24,7 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
         }
         QuarantineCommand::Show { position } => show(global, *position),
         QuarantineCommand::Replay { positions, code, set, with } => {
+            let code = code.as_deref().map(known_code).transpose()?;
             let repair = match (with, set.as_slice()) {
                 (Some(path), _) => Repair::Replace(std::fs::read(path).map_err(|error| {
                     Failure::could_not(
@@ -35,9 +38,16 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
                     Repair::Set(members.iter().map(|text| member(text)).collect::<Result<_, _>>()?)
                 }
             };
-            replay(global, positions, code.as_deref(), &repair)
+            replay(global, positions, code, &repair)
         }
     }
+}
+
+fn known_code(text: &str) -> Result<Code, Failure> {
+    Code::parse(text).map_err(|error| {
+        let known = Code::ALL.iter().map(|code| code.as_str());
+        Failure::usage("unknown_code", error.to_string(), hint(text, known))
+    })
 }
 
 /// A path and the JSON text for it; a text that is no JSON is meant as a string.
@@ -115,14 +125,14 @@ fn show(global: &Global, position: u64) -> Result<Outcome, Failure> {
 fn replay(
     global: &Global,
     positions: &[u64],
-    code: Option<&str>,
+    code: Option<Code>,
     repair: &Repair,
 ) -> Result<Outcome, Failure> {
-    let mut engine = context::open(global)?;
+    let mut engine = context::open_existing(global)?;
     let mut wanted: Vec<u64> = positions.to_vec();
     if let Some(code) = code {
         let filter = QuarantineFilter {
-            code: Some(code.to_owned()),
+            code: Some(code.as_str().to_owned()),
             status: Some("open".to_owned()),
             ..QuarantineFilter::default()
         };
@@ -131,7 +141,7 @@ fn replay(
     let records: Vec<(u64, Repair)> = wanted.into_iter().map(|position| (position, repair.clone())).collect();
     let result = engine.replay(&context::caller(global), &records);
     engine.close()?;
-    let (_, replayed) = result?;
+    let replayed = result?;
     let refused = replayed.iter().any(|one| !matches!(one.fate, Fate::Accepted | Fate::Duplicate));
     let rows: Vec<(u64, String, String)> = replayed
         .into_iter()

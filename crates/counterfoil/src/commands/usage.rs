@@ -10,6 +10,9 @@ use crate::output::{self, Failure, Outcome, grouped, table};
 
 pub fn run(global: &Global, args: &UsageArgs) -> Result<Outcome, Failure> {
     let engine = context::open_to_read(global)?;
+    if let Some(account) = &args.account {
+        context::known_account(&engine, account)?;
+    }
     if args.fates {
         fates(global, &engine)?;
     } else if args.late {
@@ -44,16 +47,19 @@ fn window(args: &UsageArgs) -> Result<Window, Failure> {
             "give --from a time before --to",
         ));
     }
-    let mut only = Vec::new();
+    let mut only: Vec<(String, Vec<String>)> = Vec::new();
     for text in &args.only {
-        let (dimension, values) = text.split_once('=').ok_or_else(|| {
+        let (dimension, value) = text.split_once('=').ok_or_else(|| {
             Failure::usage(
                 "bad_filter",
                 format!("expected DIMENSION=VALUE, found `{text}`"),
-                "write --only project=a,b",
+                "write --only project=a --only project=b",
             )
         })?;
-        only.push((dimension.to_owned(), values.split(',').map(str::to_owned).collect()));
+        match only.iter_mut().find(|(known, _)| known == dimension) {
+            Some((_, values)) => values.push(value.to_owned()),
+            None => only.push((dimension.to_owned(), vec![value.to_owned()])),
+        }
     }
     Ok(Window { start, end, only, zone })
 }
@@ -140,7 +146,12 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
 fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Failure> {
     let window = window(args)?;
     for meter in meters(engine, args) {
-        for listed in engine.events(&query(engine, args, meter, &window))? {
+        let query = query(engine, args, meter, &window);
+        let events = match args.known_at {
+            Some(row) => engine.events_known_at(row, &query)?,
+            None => engine.events(&query)?,
+        };
+        for listed in events {
             let event = &listed.event;
             let digest = engine.digest(event);
             let value = listed.value.map(|value| value.to_string());

@@ -21,14 +21,14 @@ pub struct IndexEntry {
     pub position: u64,
 }
 
-/// Writes a run over [from, to); entries need not be sorted.
+/// Writes a run over [from, to), sorting its entries.
 ///
 /// **Errors**: those of the file layer.
 pub fn write_index(
     disk: &dyn Disk,
     from: u64,
     to: u64,
-    mut entries: Vec<IndexEntry>,
+    entries: &mut [IndexEntry],
 ) -> Result<RunFact, StoreError> {
     entries.sort_unstable();
     let name = format!("index/{from:020}-{to:020}.run");

@@ -8,7 +8,7 @@ use invoicing::{
 };
 use metering::{CivilDate, Instant, Period, tz_database_version};
 use serde_json::{Value, json};
-use store::tables::{InvoiceFilter, InvoiceStatus};
+use store::tables::{InvoiceFilter, InvoiceStatus, StoredInvoice};
 use store::{Class, Cut, Effect, RowDraft};
 
 use crate::cells::Totals;
@@ -16,6 +16,9 @@ use crate::engine::{Caller, Engine};
 use crate::error::{EngineError, ErrorKind};
 use crate::explain::line_query;
 use crate::usage::UsageQuery;
+use run::Run;
+
+mod run;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Drafts that one journal row carries.
@@ -62,10 +65,27 @@ pub struct RunReport {
     pub issued: Vec<String>,
     /// Drafts made by this run.
     pub drafted: usize,
+    /// Drafts of an earlier run that were made anew under what is known now.
+    pub remade: usize,
     /// Invoices that were there before.
     pub present: usize,
+    /// Contracts whose period cannot be sealed yet: they are left for a later run.
+    pub open: Vec<OpenPeriod>,
     /// What could not be billed, visibly.
     pub problems: Vec<Unbilled>,
+    /// Whether this is the answer to an earlier request with the same idempotency key: nothing was done.
+    pub repeated: bool,
+}
+
+/// A contract whose period is not over, or whose grace is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPeriod {
+    /// The contract.
+    pub contract: String,
+    /// When the period ends.
+    pub end: Instant,
+    /// From when it can be sealed.
+    pub due: Instant,
 }
 
 /// One invoice to be: a contract and one of its periods.
@@ -88,6 +108,17 @@ pub struct Unbilled {
     pub problem: BillingProblem,
     /// The usage without a price, where there is some.
     pub unpriced: Option<Totals>,
+}
+
+impl Unbilled {
+    /// A problem of a whole invoice.
+    fn of(work: &Work, code: BillingCode, message: String) -> Self {
+        let contract = work.contract.name.clone();
+        Self {
+            problem: BillingProblem { code, contract, item: None, message, unpriced: None },
+            unpriced: None,
+        }
+    }
 }
 
 impl std::fmt::Display for Unbilled {
@@ -114,9 +145,51 @@ impl Engine {
         early: Option<&str>,
         only_drafts: bool,
     ) -> Result<RunReport, EngineError> {
-        let result = self.run_period(caller, name, early, only_drafts);
         let input = json!({ "period": name.to_string(), "early": early, "only_drafts": only_drafts });
-        self.journal_failure(caller, Class::Billing, "invoice_run", input, result)
+        if let Some(first) = self.answered(caller, "invoice_run", &input)? {
+            return self.repeated_run(name, &first);
+        }
+        let result = self.run_period(caller, name, early, only_drafts);
+        let report = self.journal_failure(caller, Class::Billing, "invoice_run", input.clone(), result)?;
+        self.record(RowDraft {
+            class: Class::Billing,
+            actor: caller.actor.clone(),
+            reason: caller.reason.clone(),
+            idempotency_key: caller.idempotency_key.clone(),
+            command: "invoice_run".to_owned(),
+            command_version: 1,
+            input,
+            result: json!({
+                "drafted": report.drafted,
+                "remade": report.remade,
+                "issued": report.issued,
+                "present": report.present,
+                "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+            effects: Vec::new(),
+            cut: Some(report.cut.clone()),
+            references: Vec::new(),
+        })?;
+        Ok(report)
+    }
+
+    /// The report of a run that was asked for before under the same key.
+    fn repeated_run(&mut self, name: PeriodName, first: &Value) -> Result<RunReport, EngineError> {
+        let lost = || EngineError::stored("an invoice run", "its result lacks a field");
+        let count =
+            |field: &str| first[field].as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(lost);
+        let issued = first["issued"].as_array().ok_or_else(lost)?;
+        Ok(RunReport {
+            period: name,
+            cut: self.roots.cut_now()?,
+            issued: issued.iter().filter_map(|number| number.as_str().map(str::to_owned)).collect(),
+            drafted: count("drafted")?,
+            remade: count("remade")?,
+            present: count("present")?,
+            open: Vec::new(),
+            problems: Vec::new(),
+            repeated: true,
+        })
     }
 
     fn run_period(
@@ -134,27 +207,29 @@ impl Engine {
                 "apply a contract whose `start` lies before the end of that month",
             ));
         }
-        let seals = self.seal(caller, name, &work, early)?;
         let mut report = RunReport {
             period: name,
             cut: self.roots.cut_now()?,
             issued: Vec::new(),
             drafted: 0,
+            remade: 0,
             present: 0,
+            open: Vec::new(),
             problems: Vec::new(),
+            repeated: false,
         };
-        if let Some(cut) = seals.values().next() {
-            report.cut = cut.clone();
-        }
-        self.draft(caller, &work, &seals, &mut report)?;
+        let sealed = self.seal(caller, name, work, early, &mut report)?;
+        let held = self.draft(caller, &sealed, &mut report)?;
         if !only_drafts {
-            self.issue(caller, name, &mut report)?;
+            self.issue(caller, name, &held, &mut report)?;
         }
-        if report.present > 0 && report.drafted == 0 && report.issued.is_empty() {
+        let did_nothing = report.drafted + report.remade + report.issued.len() == 0;
+        if report.present > 0 && did_nothing && report.problems.is_empty() {
+            let what = if only_drafts { "is drafted" } else { "is billed" };
             return Err(EngineError::new(
                 ErrorKind::Conflict,
                 "period_already_billed",
-                format!("`{name}` is billed: {} invoices stand, nothing was done", report.present),
+                format!("`{name}` {what}: {} invoices stand, nothing was done", report.present),
                 "see them with `counterfoil invoice list`; nothing is ever billed twice",
             ));
         }
@@ -166,39 +241,45 @@ impl Engine {
         work_list(&self.terms.terms, name)
     }
 
-    /// The cut of each seller's seal for the period, sealing now where there is none.
+    /// The work whose period is sealed, with the cut of its seal; seals now what can be.
+    ///
+    /// A seal is of one seller and one end: contracts with other anchors have seals of their own, and a period
+    /// never reads usage through the seal of one that ended before it.
     fn seal(
         &mut self,
         caller: &Caller,
         name: PeriodName,
-        work: &[Work],
+        work: Vec<Work>,
         early: Option<&str>,
-    ) -> Result<BTreeMap<String, Cut>, EngineError> {
-        let mut ends: BTreeMap<String, Instant> = BTreeMap::new();
+        report: &mut RunReport,
+    ) -> Result<Vec<(Work, Cut)>, EngineError> {
+        let mut cuts: BTreeMap<(String, Instant), Cut> =
+            self.tables.seals()?.into_iter().map(|seal| ((seal.seller, seal.end), seal.cut)).collect();
+        let mut sealed = Vec::new();
         for one in work {
-            let end = ends.entry(one.contract.seller.clone()).or_insert(one.period.end);
-            *end = (*end).max(one.period.end);
-        }
-        let mut cuts = BTreeMap::new();
-        for seal in self.tables.seals()? {
-            if seal.period == name.to_string() {
-                cuts.insert(seal.seller, seal.cut);
-            }
-        }
-        for (seller, end) in ends {
-            if cuts.contains_key(&seller) {
+            let (seller, end) = (one.contract.seller.clone(), one.period.end);
+            if let Some(cut) = cuts.get(&(seller.clone(), end)) {
+                sealed.push((one, cut.clone()));
                 continue;
             }
             let due = end.0.saturating_add(i64::from(self.seller(&seller, end)?.grace_days) * DAY_NS);
             let override_reason = match early {
                 _ if self.now().0 >= due => None,
                 Some(reason) => Some(reason.to_owned()),
-                None => return Err(period_open(name, &seller, end, Instant(due))),
+                None => {
+                    let contract = one.contract.name.clone();
+                    report.open.push(OpenPeriod { contract, end, due: Instant(due) });
+                    continue;
+                }
             };
             let cut = self.seal_seller(caller, &seller, name, end, override_reason)?;
-            cuts.insert(seller, cut);
+            cuts.insert((seller, end), cut.clone());
+            sealed.push((one, cut));
         }
-        Ok(cuts)
+        match report.open.iter().min_by_key(|open| open.due) {
+            Some(first) if sealed.is_empty() => Err(period_open(name, first)),
+            _ => Ok(sealed),
+        }
     }
 
     fn seal_seller(
@@ -243,35 +324,104 @@ impl Engine {
         })
     }
 
+    /// Drafts what has no invoice yet, and makes drafts of an earlier run anew where terms that are known now
+    /// change them; usage stays that of the seal. Answers the drafts that must not be issued.
     fn draft(
         &mut self,
         caller: &Caller,
-        work: &[Work],
-        seals: &BTreeMap<String, Cut>,
+        work: &[(Work, Cut)],
         report: &mut RunReport,
-    ) -> Result<(), EngineError> {
-        let mut effects = Vec::new();
-        let sold = sold_meters(&self.terms.terms);
-        for one in work {
-            if self.tables.invoice(&one.invoice)?.is_some() {
+    ) -> Result<BTreeSet<String>, EngineError> {
+        let mut run = Run::new(sold_meters(&self.terms.terms));
+        for (one, cut) in work {
+            report.cut = cut.clone();
+            let stored = self.tables.invoice(&one.invoice)?;
+            if let Some(issued) = stored.as_ref().filter(|stored| stored.status == InvoiceStatus::Issued) {
                 report.present += 1;
+                run.note_body(one, &issued.body)?;
                 continue;
             }
-            let cut = seals.get(&one.contract.seller).ok_or_else(|| no_seal(&one.contract.seller))?;
-            let billed = self.billed(&one.contract.account)?;
-            let rated = self.rate(&self.terms.terms, one, &billed, &sold, cut.position)?;
-            report.problems.extend(rated.problems.iter().cloned());
-            if rated.bill.lines.is_empty() || rated.bill.total.is_negative() {
+            let Some(rated) = self.rate_or_hold(one, cut, stored.as_ref(), &mut run, report)? else {
+                run.held.insert(one.invoice.clone());
                 continue;
+            };
+            let effect = self.draft_effect(one, &rated, cut)?;
+            match (&stored, &effect) {
+                (Some(stored), Effect::Draft { body, .. }) if stored.body == *body => report.present += 1,
+                (Some(_), _) => {
+                    report.remade += 1;
+                    self.record_drafts(caller, report.period, cut, vec![effect])?;
+                }
+                (None, _) => {
+                    report.drafted += 1;
+                    run.effects.push((effect, cut.clone()));
+                    self.flush_drafts(caller, report.period, &mut run, DRAFTS_A_ROW)?;
+                }
             }
-            effects.push(self.draft_effect(one, &rated, cut)?);
-            report.drafted += 1;
-            if effects.len() == DRAFTS_A_ROW {
-                self.record_drafts(caller, report, std::mem::take(&mut effects))?;
+            run.note_lines(one, &rated);
+        }
+        self.flush_drafts(caller, report.period, &mut run, 1)?;
+        self.report_unpriced(work, &run, report)?;
+        Ok(run.held)
+    }
+
+    /// Rates one invoice; none where it has no lines or must be held, which the report then says.
+    fn rate_or_hold(
+        &self,
+        one: &Work,
+        cut: &Cut,
+        stored: Option<&StoredInvoice>,
+        run: &mut Run,
+        report: &mut RunReport,
+    ) -> Result<Option<Rated>, EngineError> {
+        let account = &one.contract.account;
+        if !run.billed.contains_key(account) {
+            run.billed.insert(account.clone(), self.billed(account)?);
+        }
+        let mut billed = run.billed.get(account).cloned().unwrap_or_else(BTreeSet::new);
+        if let Some(stored) = stored {
+            for key in line_keys(stored)? {
+                billed.remove(&key);
             }
         }
-        if !effects.is_empty() {
-            self.record_drafts(caller, report, effects)?;
+        let rated = match self.rate(&self.terms.terms, one, &billed, cut.position) {
+            Ok(rated) => rated,
+            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => {
+                report.problems.push(Unbilled::of(one, BillingCode::RatingFailed, error.message));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        report.problems.extend(rated.problems.iter().cloned());
+        if let Some(other) = run.takes_twice(one, &rated) {
+            let message =
+                format!("contract {other} of {account} already takes some of the usage of this one");
+            report.problems.push(Unbilled::of(one, BillingCode::ItemsOverlap, message));
+            return Ok(None);
+        }
+        let is_document = !rated.bill.lines.is_empty() && !rated.bill.total.is_negative();
+        Ok(is_document.then_some(rated))
+    }
+
+    fn flush_drafts(
+        &mut self,
+        caller: &Caller,
+        period: PeriodName,
+        run: &mut Run,
+        at_least: usize,
+    ) -> Result<(), EngineError> {
+        if run.effects.len() < at_least {
+            return Ok(());
+        }
+        let mut by_cut: Vec<(Cut, Vec<Effect>)> = Vec::new();
+        for (effect, cut) in run.effects.drain(..) {
+            match by_cut.iter_mut().find(|(known, _)| *known == cut) {
+                Some((_, effects)) => effects.push(effect),
+                None => by_cut.push((cut, vec![effect])),
+            }
+        }
+        for (cut, effects) in by_cut {
+            self.record_drafts(caller, period, &cut, effects)?;
         }
         Ok(())
     }
@@ -279,7 +429,8 @@ impl Engine {
     fn record_drafts(
         &mut self,
         caller: &Caller,
-        report: &RunReport,
+        period: PeriodName,
+        cut: &Cut,
         effects: Vec<Effect>,
     ) -> Result<(), EngineError> {
         self.record(RowDraft {
@@ -289,10 +440,10 @@ impl Engine {
             idempotency_key: None,
             command: "draft_invoices".to_owned(),
             command_version: 1,
-            input: json!({ "period": report.period.to_string() }),
+            input: json!({ "period": period.to_string() }),
             result: json!({ "drafts": effects.len() }),
             effects,
-            cut: Some(report.cut.clone()),
+            cut: Some(cut.clone()),
             references: Vec::new(),
         })?;
         Ok(())
@@ -341,7 +492,6 @@ impl Engine {
         terms: &Terms,
         work: &Work,
         billed: &BTreeSet<LineKey>,
-        sold: &BTreeSet<String>,
         as_of: u64,
     ) -> Result<Rated, EngineError> {
         let (specs, found) = invoicing::line_specs(terms, &work.contract, &work.period, billed);
@@ -355,7 +505,6 @@ impl Engine {
         for problem in found.into_iter().chain(bill.problems.iter().cloned()) {
             problems.push(self.unbilled(terms, work, problem, as_of)?);
         }
-        problems.extend(self.unpriced(terms, work, &bill, &problems, sold, as_of)?);
         Ok(Rated { bill, problems })
     }
 
@@ -368,55 +517,6 @@ impl Engine {
             unmeasured: totals.unmeasured,
             digest: totals.digest,
         }))
-    }
-
-    /// Usage of sold meters that no line holds: what is used = what is rated + what is unpriced.
-    fn unpriced(
-        &self,
-        terms: &Terms,
-        work: &Work,
-        bill: &Bill,
-        known: &[Unbilled],
-        sold: &BTreeSet<String>,
-        as_of: u64,
-    ) -> Result<Vec<Unbilled>, EngineError> {
-        let told = |meter: &str| {
-            known
-                .iter()
-                .filter_map(|one| one.problem.unpriced.as_ref())
-                .any(|unpriced| unpriced.meter == meter)
-        };
-        let mut found = Vec::new();
-        for meter in sold.iter().map(String::as_str).filter(|meter| !told(meter)) {
-            let mut left = self.usage_under(
-                terms,
-                &UsageQuery {
-                    meter,
-                    account: Some(&work.contract.account),
-                    only: &[],
-                    start: work.period.start,
-                    end: work.period.end,
-                    as_of,
-                },
-            )?;
-            let of_meter =
-                bill.lines.iter().filter(|l| l.spec.meter.as_ref().is_some_and(|(m, _)| m == meter));
-            for usage in of_meter.filter_map(|line| line.usage.as_ref()) {
-                left.take(usage.records, usage.quantity, usage.digest);
-            }
-            if left.records > 0 {
-                let message = format!("no item prices what {} used of `{meter}`", work.contract.account);
-                let problem = BillingProblem {
-                    code: BillingCode::UsageUnpriced,
-                    contract: work.contract.name.clone(),
-                    item: None,
-                    message,
-                    unpriced: None,
-                };
-                found.push(Unbilled { problem, unpriced: Some(left) });
-            }
-        }
-        Ok(found)
     }
 
     /// Unpriced usage is visible with its quantity; never zero money.
@@ -458,6 +558,7 @@ impl Engine {
         &mut self,
         caller: &Caller,
         name: PeriodName,
+        held: &BTreeSet<String>,
         report: &mut RunReport,
     ) -> Result<(), EngineError> {
         let filter = InvoiceFilter {
@@ -467,7 +568,7 @@ impl Engine {
         };
         let mut drafts = self.tables.invoices(&filter)?;
         drafts.sort_by(|a, b| (&a.account, &a.invoice).cmp(&(&b.account, &b.invoice)));
-        for draft in drafts {
+        for draft in drafts.into_iter().filter(|draft| !held.contains(&draft.invoice)) {
             let seller = self.seller(&draft.seller, self.now())?.clone();
             let sequence = self.tables.next_sequence(&seller.name, &seller.series)?;
             let number = format!("{}-{sequence:06}", seller.series);
@@ -522,20 +623,23 @@ fn sold_meters(terms: &Terms) -> BTreeSet<String> {
 
 /// Every contract with a billing period of that name, ordered by payer, account, invoice.
 pub(crate) fn work_list(terms: &Terms, name: PeriodName) -> Vec<Work> {
-    let mut work = Vec::new();
-    for contract_name in terms.contracts.names() {
-        let Some(latest) = terms.contracts.latest(contract_name) else { continue };
-        for period in invoicing::billing_period_list(latest, terms, (name.year, name.month)) {
-            let contract = terms.contracts.pick(contract_name, period.start).unwrap_or(latest).clone();
-            let invoice = invoice_id(&contract, &period);
-            work.push(Work { contract, period, invoice });
-        }
-    }
-    work.sort_by(|a, b| {
-        let key = |w: &Work| (w.contract.payer.clone(), w.contract.account.clone(), w.invoice.clone());
-        key(a).cmp(&key(b))
-    });
+    let mut work: Vec<Work> =
+        terms.contracts.names().flat_map(|contract| contract_work(terms, contract, name)).collect();
+    work.sort_by_cached_key(|w| (w.contract.payer.clone(), w.contract.account.clone(), w.invoice.clone()));
     work
+}
+
+/// The billing periods of that name of one contract.
+pub(crate) fn contract_work(terms: &Terms, contract: &str, name: PeriodName) -> Vec<Work> {
+    let Some(latest) = terms.contracts.latest(contract) else { return Vec::new() };
+    invoicing::billing_period_list(latest, terms, (name.year, name.month))
+        .into_iter()
+        .map(|period| {
+            let contract = terms.contracts.pick(contract, period.start).unwrap_or(latest).clone();
+            let invoice = invoice_id(&contract, &period);
+            Work { contract, period, invoice }
+        })
+        .collect()
 }
 
 /// Payer, contract, period, kind, sequence: never two invoices for one of these.
@@ -543,22 +647,18 @@ fn invoice_id(contract: &Contract, period: &Period) -> String {
     format!("{}/{}/{}/invoice/1", contract.payer, contract.name, period.first)
 }
 
-fn no_seal(seller: &str) -> EngineError {
-    EngineError::new(
-        ErrorKind::Conflict,
-        "not_sealed",
-        format!("usage of the period is not sealed for seller `{seller}`"),
-        "run `counterfoil invoice run` again",
-    )
+/// The keys of the lines of a stored invoice.
+pub(crate) fn line_keys(stored: &StoredInvoice) -> Result<Vec<LineKey>, EngineError> {
+    invoicing::line_keys(&stored.body)
+        .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))
 }
 
-fn period_open(name: PeriodName, seller: &str, end: Instant, due: Instant) -> EngineError {
+fn period_open(name: PeriodName, open: &OpenPeriod) -> EngineError {
+    let OpenPeriod { contract, end, due } = open;
     EngineError::new(
         ErrorKind::Conflict,
         "period_open",
-        format!(
-            "`{name}` is still open for seller `{seller}`: it ends at {end} and can be sealed from {due}"
-        ),
+        format!("`{name}` is still open: contract {contract} ends it at {end}, it can be sealed from {due}"),
         "wait until then, or seal early with --seal-early REASON; what comes later is then late",
     )
 }

@@ -1,0 +1,188 @@
+//! What one invoice run has seen so far, and the usage that none of its lines holds.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use invoicing::{BillingCode, BillingProblem, LineKey, LineSpec};
+use metering::Instant;
+use serde_json::Value;
+use store::{Cut, Effect};
+
+use super::{Rated, RunReport, Unbilled, Work};
+use crate::cells::Totals;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::usage::{GroupBy, UsageQuery};
+
+/// The state of a run.
+pub(super) struct Run {
+    /// Meters that some item prices.
+    sold: BTreeSet<String>,
+    /// Line keys that stand on an invoice, by account; those of drafts not recorded yet too.
+    pub billed: HashMap<String, BTreeSet<LineKey>>,
+    /// Usage lines of this run, by account: contract and line.
+    taken: HashMap<String, Vec<(String, LineSpec)>>,
+    /// How many events of (account, meter) stand on lines of this period's invoices.
+    rated: HashMap<(String, String), u64>,
+    /// (Account, meter) whose usage a problem already names.
+    told: BTreeSet<(String, String)>,
+    /// Drafts not recorded yet.
+    pub effects: Vec<(Effect, Cut)>,
+    /// Invoices that must not be issued.
+    pub held: BTreeSet<String>,
+}
+
+impl Run {
+    pub fn new(sold: BTreeSet<String>) -> Self {
+        Self {
+            sold,
+            billed: HashMap::new(),
+            taken: HashMap::new(),
+            rated: HashMap::new(),
+            told: BTreeSet::new(),
+            effects: Vec::new(),
+            held: BTreeSet::new(),
+        }
+    }
+
+    /// Notes the lines of a draft of this run.
+    pub fn note_lines(&mut self, work: &Work, rated: &Rated) {
+        let account = &work.contract.account;
+        let billed = self.billed.entry(account.clone()).or_default();
+        for line in &rated.bill.lines {
+            billed.insert(line.spec.key.clone());
+            if let (Some((meter, _)), Some(usage)) = (&line.spec.meter, &line.usage) {
+                *self.rated.entry((account.clone(), meter.clone())).or_insert(0) += usage.records;
+                let taken = self.taken.entry(account.clone()).or_default();
+                taken.push((work.contract.name.clone(), line.spec.clone()));
+            }
+        }
+        for unpriced in rated.problems.iter().filter_map(|one| one.problem.unpriced.as_ref()) {
+            self.told.insert((account.clone(), unpriced.meter.clone()));
+        }
+    }
+
+    /// Notes the lines of an invoice that was issued before.
+    pub fn note_body(&mut self, work: &Work, body: &Value) -> Result<(), EngineError> {
+        let bad =
+            || EngineError::stored(format!("invoice {}", work.invoice), "a line lacks `meter` or `records`");
+        for line in body.get("lines").and_then(Value::as_array).ok_or_else(bad)? {
+            if let Some(meter) = line.get("meter").and_then(Value::as_str) {
+                let records = line.get("records").and_then(Value::as_u64).ok_or_else(bad)?;
+                let key = (work.contract.account.clone(), meter.to_owned());
+                *self.rated.entry(key).or_insert(0) += records;
+            }
+        }
+        Ok(())
+    }
+
+    /// The contract of the same account, if any, one of whose lines may take usage that a line here takes too.
+    pub fn takes_twice(&self, work: &Work, rated: &Rated) -> Option<String> {
+        let taken = self.taken.get(&work.contract.account)?;
+        let meets = |a: &LineSpec, b: &LineSpec| {
+            let same_meter = a.meter.as_ref().map(|m| &m.0) == b.meter.as_ref().map(|m| &m.0);
+            let same_time = a.service.start < b.service.end && b.service.start < a.service.end;
+            a.meter.is_some()
+                && same_meter
+                && same_time
+                && invoicing::overlap(&a.item.charging, &b.item.charging)
+        };
+        taken
+            .iter()
+            .filter(|(contract, _)| *contract != work.contract.name)
+            .find(|(_, spec)| rated.bill.lines.iter().any(|line| meets(&line.spec, spec)))
+            .map(|(contract, _)| contract.clone())
+    }
+}
+
+impl Engine {
+    /// Reports usage of sold meters that no line holds: what is used = what is rated + what is unpriced.
+    ///
+    /// An account without a contract is looked at over the whole run; one with contracts over their periods,
+    /// and before the first or after the last of them where its contracts begin or end there.
+    pub(super) fn report_unpriced(
+        &self,
+        work: &[(Work, Cut)],
+        run: &Run,
+        report: &mut RunReport,
+    ) -> Result<(), EngineError> {
+        let (Some(start), Some(end)) =
+            (work.iter().map(|(w, _)| w.period.start).min(), work.iter().map(|(w, _)| w.period.end).max())
+        else {
+            return Ok(());
+        };
+        let as_of = work.iter().map(|(_, cut)| cut.position).max().unwrap_or(0);
+        let windows = windows(work, start, end);
+        for meter in &run.sold {
+            let query = UsageQuery { meter, account: None, only: &[], start, end, as_of };
+            for (group, everything) in self.usage_by(&query, &[GroupBy::Account])? {
+                let Some(Some(account)) = group.into_iter().next() else { continue };
+                let used = match windows.get(account.as_str()) {
+                    None => everything,
+                    Some(window) if (window.start, window.end) == (start, end) => everything,
+                    Some(window) => self.usage(&UsageQuery {
+                        account: Some(&account),
+                        start: window.start,
+                        end: window.end,
+                        ..query.clone()
+                    })?,
+                };
+                if let Some(problem) = unpriced(run, &windows, &account, meter, used) {
+                    report.problems.push(problem);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Window<'a> {
+    start: Instant,
+    end: Instant,
+    contract: &'a str,
+}
+
+/// The time over which each account's usage must stand on the run's lines.
+fn windows(work: &[(Work, Cut)], start: Instant, end: Instant) -> BTreeMap<&str, Window<'_>> {
+    let mut windows: BTreeMap<&str, Window<'_>> = BTreeMap::new();
+    for (one, _) in work {
+        let begins = one.period.first == one.contract.start;
+        let ends = one.contract.end == Some(one.period.next);
+        let mine = Window {
+            start: if begins { start } else { one.period.start },
+            end: if ends { end } else { one.period.end },
+            contract: &one.contract.name,
+        };
+        windows
+            .entry(&one.contract.account)
+            .and_modify(|window| {
+                window.start = window.start.min(mine.start);
+                window.end = window.end.max(mine.end);
+            })
+            .or_insert(mine);
+    }
+    windows
+}
+
+fn unpriced(
+    run: &Run,
+    windows: &BTreeMap<&str, Window<'_>>,
+    account: &str,
+    meter: &str,
+    used: Totals,
+) -> Option<Unbilled> {
+    let key = (account.to_owned(), meter.to_owned());
+    let rated = run.rated.get(&key).copied().unwrap_or(0);
+    if run.told.contains(&key) || used.records <= rated {
+        return None;
+    }
+    let events = used.records - rated;
+    let (contract, message) = match windows.get(account) {
+        Some(window) => {
+            (window.contract.to_owned(), format!("no item prices {events} events of {meter} of `{account}`"))
+        }
+        None => ("-".to_owned(), format!("no contract covers {events} events of {meter} of `{account}`")),
+    };
+    let problem =
+        BillingProblem { code: BillingCode::UsageUnpriced, contract, item: None, message, unpriced: None };
+    Some(Unbilled { problem, unpriced: None })
+}
