@@ -634,10 +634,47 @@ fn contracts_are_compared_with_stored_ones() {
     let mut both = vec![read_documents("f.yaml", &shorter).unwrap()[5].clone()];
     both.extend_from_slice(other);
     assert_eq!(check_references(&both, &terms), []);
+    // What is stored side by side already is no mistake of a document about something else.
+    let Ok(Term::Contract(contract)) = parse_term("contract", &other[0].body, FIRST) else {
+        panic!("no contract")
+    };
+    let mut beside = terms.clone();
+    beside.contracts.add(contract);
+    assert_eq!(check_references(&good()[..3], &beside), []);
+    assert_eq!(check_references(&good()[3..4], &beside).len(), 2);
     // A stored one that starts later: the document is told, not what is stored.
     let earlier = &with_contracts(&[("b", "2026-08-01", "plan: team")])[7..];
     let expect = ("b".to_owned(), "plan".to_owned(), "items_overlap");
     assert_eq!(places(earlier, &terms), [expect.clone(), expect]);
+}
+
+/// A contract of `org-1` with one item on the tokens of some models.
+fn on_models(name: &str, start: &str, models: &str) -> Document {
+    let item =
+        format!("items: {{more: {{usage: tokens, only: {{model: [{models}]}}, price: {{unit: \"1\"}}}}}}");
+    with_contracts(&[(name, start, item.as_str())]).remove(7)
+}
+
+#[test]
+fn two_stored_contracts_do_not_hide_a_third() {
+    let mut terms = stored();
+    for document in [on_models("c", "2026-10-03", "n"), on_models("a", "2026-10-01", "m, n")] {
+        let Ok(Term::Contract(contract)) = parse_term("contract", &document.body, FIRST) else {
+            panic!("no contract")
+        };
+        terms.contracts.add(contract);
+    }
+    assert_eq!(check_references(&[on_models("b", "2026-10-02", "o")], &terms), []);
+    // It takes nothing of `a`, and of `c` what `a` takes not.
+    let c = on_models("c", "2026-10-03", "n, o");
+    let Ok(Term::Contract(contract)) = parse_term("contract", &c.body, Version { version: 4, ..FIRST })
+    else {
+        panic!("no contract")
+    };
+    terms.contracts.add(contract);
+    let told = check_references(&[on_models("b", "2026-10-02", "o")], &terms);
+    expect_problems(&told, &[(told[0].line, "items.more", "items_overlap")]);
+    assert!(told[0].message.ends_with("of `c`"), "{}", told[0].message);
 }
 
 #[test]

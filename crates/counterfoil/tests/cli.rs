@@ -164,7 +164,9 @@ fn a_dry_run_makes_nothing() {
     let dry = ["--format", "json", "apply", "--dry-run", "-f", "config.yaml"];
     let planned = desk.run(&dry).status(0).json();
     assert!(!desk.data().exists(), "no folder");
-    desk.write("config.yaml", config.replacen("plan: basic\ncurrency", "plan: basik\ncurrency", 1));
+    let mistaken =
+        config.replacen("plan: basic\ncurrency: USD\nstart", "plan: basik\ncurrency: USD\nstart", 1);
+    desk.write("config.yaml", &mistaken);
     desk.run(&dry).status(3).says("[unknown_plan]").says("configuration_refused");
     assert!(!desk.data().exists(), "no folder");
     desk.run(&["--now", "noon", "apply", "--dry-run", "-f", "config.yaml"]).fails(2, "bad_time");
@@ -185,7 +187,7 @@ fn a_dry_run_makes_nothing() {
     };
     let before = head("before.json");
     desk.run(&dry).status(0);
-    desk.write("config.yaml", config.replacen("plan: basic\ncurrency", "plan: basik\ncurrency", 1));
+    desk.write("config.yaml", &mistaken);
     desk.run(&dry).status(3).says("[unknown_plan]");
     assert_eq!(head("after.json"), before, "no row, not even of a refusal");
 }

@@ -152,7 +152,9 @@ fn regress_one_time_for_all() {
     let months = usage(&desk, "calls", &["--by", "month"]);
     let months: Vec<(&str, &str)> = months
         .iter()
-        .map(|row| (row["month"].as_str().expect("a month"), row["count"].as_str().expect("a count")))
+        .map(|row| {
+            (row["group"]["month"].as_str().expect("a month"), row["count"].as_str().expect("a count"))
+        })
         .collect();
     assert_eq!(months, [("2026-10", "4"), ("2026-11", "3")]);
     let (october, november) = (["--to", "2026-11-01"], ["--from", "2026-11-01"]);

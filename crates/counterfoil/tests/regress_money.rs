@@ -180,10 +180,11 @@ fn regress_matrix_without_a_rate() {
     let ran = bill(&desk, "2026-10").status(1);
     let problems = ran.json()["problems"].clone();
     assert_eq!(problems.as_array().map(Vec::len), Some(1), "{problems}");
-    let told = problems[0].as_str().expect("a problem");
-    for part in ["usage_unpriced", "a-1", "bytes", "7 events", "4203.5"] {
-        assert!(told.contains(part), "expected `{part}` in `{told}`");
-    }
+    assert_eq!(problems[0]["code"], "usage_unpriced");
+    assert_eq!(problems[0]["unpriced"], json!({ "records": 7, "quantity": "4203.5" }));
+    let told = problems[0]["message"].as_str().expect("a message");
+    assert!(told.contains("a-1") && told.contains("bytes"), "{told}");
+    assert!(ran.stderr.contains("7 events, quantity 4203.5"), "{}", ran.stderr);
     let body = only_body(&desk);
     assert_eq!((&body["total"], body["lines"].as_array().map(Vec::len)), (&json!("3.00"), Some(1)));
 }

@@ -183,11 +183,13 @@ impl Totals {
     pub const ZERO: Self = Self { records: 0, quantity: Sum::ZERO, unmeasured: 0, digest: Digest(0) };
 
     /// Takes out a part that was counted elsewhere.
-    pub fn take(&mut self, records: u64, quantity: Sum, digest: Digest) {
+    ///
+    /// # Panics
+    /// The part holds more events than the whole.
+    pub fn take(&mut self, records: u64, quantity: Sum) {
         assert!(records <= self.records, "a part holds no more than the whole");
         self.records -= records;
         self.quantity = self.quantity.merge(quantity.neg());
-        self.digest = self.digest.subtract(digest);
     }
 
     /// Adds a cell.

@@ -49,7 +49,7 @@ mod usage;
 mod verify;
 
 pub use apply::{Action, Change, Plan};
-pub use billing::{PeriodName, RunReport};
+pub use billing::{OpenPeriod, PeriodName, RunReport, Unbilled};
 pub use cells::Totals;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use engine::{Caller, Engine, Options, Random, TENANT};

@@ -76,7 +76,15 @@ fn print_run(global: &Global, engine: &Engine, report: &engine::RunReport) -> Re
             "position": report.cut.position,
             "drafted": report.drafted,
             "issued": report.issued,
-            "problems": report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "remade": report.remade,
+            "present": report.present,
+            "repeated": report.repeated,
+            "open": report.open.iter().map(|open| json!({
+                "contract": open.contract,
+                "end": open.end.to_string(),
+                "due": open.due.to_string(),
+            })).collect::<Vec<_>>(),
+            "problems": report.problems.iter().map(engine::Unbilled::to_json).collect::<Vec<_>>(),
             "invoices": invoices.iter().map(summary).collect::<Vec<_>>(),
         }))?;
     } else {

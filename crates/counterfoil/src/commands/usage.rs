@@ -1,7 +1,9 @@
 //! `usage`: what was used, by whom, when; single events; fates; what is late.
 
-use engine::{Engine, GroupBy, Totals, UsageQuery};
+use engine::{Engine, GroupBy, ListedEvent, Totals, UsageQuery};
 use metering::{Instant, Zone};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::args::{Format, Global, UsageArgs};
@@ -115,10 +117,9 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
                     "unmeasured": totals.unmeasured.to_string(),
                     "digest": totals.digest.to_string(),
                 });
-                if let Some(row) = row.as_object_mut() {
-                    for (name, value) in args.by.iter().zip(group) {
-                        row.insert(name.clone(), json!(value));
-                    }
+                if !args.by.is_empty() {
+                    let names = args.by.iter().cloned();
+                    row["group"] = names.zip(group.iter().map(|value| json!(value))).collect();
                 }
                 row
             })
@@ -156,22 +157,7 @@ fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
             let digest = engine.digest(event);
             let value = listed.value.map(|value| value.to_string());
             let line = match global.format {
-                Format::Json => format!(
-                    "{}\n",
-                    json!({
-                        "position": listed.position,
-                        "received_at": listed.received_at.to_string(),
-                        "occurred_at": event.occurred_at.to_string(),
-                        "source": event.source,
-                        "id": event.id,
-                        "type": event.event_type,
-                        "account": event.account,
-                        "value": value,
-                        "digest": digest.to_string(),
-                        "properties": serde_json::from_str::<Value>(&event.properties.to_canonical_json())
-                            .map_err(|error| Failure::could_not("stored_document_unreadable", error.to_string(), "run `counterfoil verify`"))?,
-                    })
-                ),
+                Format::Json => event_line(&listed, &digest.to_string())?,
                 Format::Text => format!(
                     "{}  {}  {}  {}  {}  {}\n",
                     event.occurred_at,
@@ -186,6 +172,42 @@ fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
         }
     }
     Ok(())
+}
+
+/// An event as one line of JSON. Its properties go out as they are kept: a number keeps every digit.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    account: &'a str,
+    digest: &'a str,
+    id: &'a str,
+    occurred_at: String,
+    position: u64,
+    properties: Box<RawValue>,
+    received_at: String,
+    source: &'a str,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    value: Option<String>,
+}
+
+fn event_line(listed: &ListedEvent, digest: &str) -> Result<String, Failure> {
+    let event = &listed.event;
+    let unreadable = |error: serde_json::Error| {
+        Failure::could_not("stored_document_unreadable", error.to_string(), "run `counterfoil verify`")
+    };
+    let line = EventLine {
+        account: &event.account,
+        digest,
+        id: &event.id,
+        occurred_at: event.occurred_at.to_string(),
+        position: listed.position,
+        properties: RawValue::from_string(event.properties.to_canonical_json()).map_err(unreadable)?,
+        received_at: listed.received_at.to_string(),
+        source: &event.source,
+        event_type: &event.event_type,
+        value: listed.value.map(|value| value.to_string()),
+    };
+    Ok(format!("{}\n", serde_json::to_string(&line).map_err(unreadable)?))
 }
 
 fn fates(global: &Global, engine: &Engine) -> Result<(), Failure> {

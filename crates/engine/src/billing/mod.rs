@@ -111,6 +111,21 @@ pub struct Unbilled {
 }
 
 impl Unbilled {
+    /// As it stands on stdout.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "code": self.problem.code.as_str(),
+            "contract": self.problem.contract,
+            "item": self.problem.item,
+            "message": self.problem.message,
+            "hint": self.problem.code.hint(),
+            "unpriced": self.unpriced.as_ref().map(|totals| json!({
+                "records": totals.records,
+                "quantity": totals.quantity.to_string(),
+            })),
+        })
+    }
+
     /// A problem of a whole invoice.
     fn of(work: &Work, code: BillingCode, message: String) -> Self {
         let contract = work.contract.name.clone();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use invoicing::{BillingCode, BillingProblem, LineKey, LineSpec};
 use metering::Instant;
+use money::Sum;
 use serde_json::Value;
 use store::{Cut, Effect};
 
@@ -21,8 +22,8 @@ pub(super) struct Run {
     pub billed: HashMap<String, BTreeSet<LineKey>>,
     /// Usage lines of this run, by account: contract and line.
     taken: HashMap<String, Vec<(String, LineSpec)>>,
-    /// How many events of (account, meter) stand on lines of this period's invoices.
-    rated: HashMap<(String, String), u64>,
+    /// What stands of (account, meter) on lines of this period's invoices: events and quantity.
+    rated: HashMap<(String, String), (u64, Sum)>,
     /// (Account, meter) whose usage a problem already names.
     told: BTreeSet<(String, String)>,
     /// Drafts not recorded yet.
@@ -47,11 +48,11 @@ impl Run {
     /// Notes the lines of a draft of this run.
     pub fn note_lines(&mut self, work: &Work, rated: &Rated) {
         let account = &work.contract.account;
-        let billed = self.billed.entry(account.clone()).or_default();
+        let keys = rated.bill.lines.iter().map(|line| line.spec.key.clone());
+        self.billed.entry(account.clone()).or_default().extend(keys);
         for line in &rated.bill.lines {
-            billed.insert(line.spec.key.clone());
             if let (Some((meter, _)), Some(usage)) = (&line.spec.meter, &line.usage) {
-                *self.rated.entry((account.clone(), meter.clone())).or_insert(0) += usage.records;
+                self.note_rated(account, meter, usage.records, usage.quantity);
                 let taken = self.taken.entry(account.clone()).or_default();
                 taken.push((work.contract.name.clone(), line.spec.clone()));
             }
@@ -68,11 +69,18 @@ impl Run {
         for line in body.get("lines").and_then(Value::as_array).ok_or_else(bad)? {
             if let Some(meter) = line.get("meter").and_then(Value::as_str) {
                 let records = line.get("records").and_then(Value::as_u64).ok_or_else(bad)?;
-                let key = (work.contract.account.clone(), meter.to_owned());
-                *self.rated.entry(key).or_insert(0) += records;
+                let quantity = line.get("quantity").and_then(Value::as_str).ok_or_else(bad)?;
+                let quantity = Sum::parse(quantity).map_err(|_| bad())?;
+                self.note_rated(&work.contract.account, meter, records, quantity);
             }
         }
         Ok(())
+    }
+
+    fn note_rated(&mut self, account: &str, meter: &str, records: u64, quantity: Sum) {
+        let rated = self.rated.entry((account.to_owned(), meter.to_owned())).or_insert((0, Sum::ZERO));
+        rated.0 += records;
+        rated.1 = rated.1.merge(quantity);
     }
 
     /// The contract of the same account, if any, one of whose lines may take usage that a line here takes too.
@@ -171,18 +179,19 @@ fn unpriced(
     used: Totals,
 ) -> Option<Unbilled> {
     let key = (account.to_owned(), meter.to_owned());
-    let rated = run.rated.get(&key).copied().unwrap_or(0);
-    if run.told.contains(&key) || used.records <= rated {
+    let (records, quantity) = run.rated.get(&key).copied().unwrap_or((0, Sum::ZERO));
+    if run.told.contains(&key) || used.records <= records {
         return None;
     }
-    let events = used.records - rated;
+    let mut left = used;
+    left.take(records, quantity);
     let (contract, message) = match windows.get(account) {
         Some(window) => {
-            (window.contract.to_owned(), format!("no item prices {events} events of {meter} of `{account}`"))
+            (window.contract.to_owned(), format!("no item prices some usage of {meter} by `{account}`"))
         }
-        None => ("-".to_owned(), format!("no contract covers {events} events of {meter} of `{account}`")),
+        None => ("-".to_owned(), format!("no contract covers usage of {meter} by `{account}`")),
     };
     let problem =
         BillingProblem { code: BillingCode::UsageUnpriced, contract, item: None, message, unpriced: None };
-    Some(Unbilled { problem, unpriced: None })
+    Some(Unbilled { problem, unpriced: Some(left) })
 }
