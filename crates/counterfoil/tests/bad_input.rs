@@ -360,27 +360,18 @@ fn a_folder_of_a_newer_version() {
 
 #[test]
 fn two_processes_on_one_folder() {
+    // This process is the first: it holds the folder as an open store does.
     let desk = Desk::configured();
-    let mut first = desk.command(&["ingest", "-"]);
-    let mut child = first
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("the binary runs");
-    // The first process looks at the first bytes of its input, then takes the folder.
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    std::io::Write::write_all(&mut stdin, format!("{}\n", call("x", "a-1", GOOD_TIME)).as_bytes())
-        .expect("stdin is open");
-    let locked = (0..2_000).find_map(|_| {
-        let ran = desk.run(&["apply", "-f", "config.yaml"]);
-        std::thread::yield_now();
-        (ran.status == 3).then_some(ran)
-    });
-    locked.expect("the second process is refused while the first holds the folder").fails(3, "folder_locked");
-    drop(stdin);
-    assert!(child.wait().expect("the first ends").success());
+    desk.write("a.ndjson", call("x", "a-1", GOOD_TIME));
+    let held = std::fs::File::open(desk.data().join("lock")).expect("the lock file");
+    held.try_lock().expect("nobody else has it");
+    for command in [&["ingest", "a.ndjson"][..], &["apply", "-f", "config.yaml"], &["usage"], &["verify"]] {
+        desk.run(command).fails(3, "folder_locked");
+    }
+    drop(held);
+    desk.run(&["ingest", "a.ndjson"]).status(0);
     assert_eq!(desk.fate("accepted"), 1);
+    desk.run(&["verify"]).status(0);
 }
 
 /// Flips one bit of a file; `verify` names it, and exits 1.

@@ -153,7 +153,10 @@ fn explain_one(engine: &Engine, invoices: &[StoredInvoice]) -> Result<Option<Val
     let amount = |line: &Value| line.get("amount").and_then(Value::as_str).map_or(0, minor);
     let best = lines
         .iter()
-        .max_by_key(|line| (tiers(line) > 1, line.get("meter").is_some(), amount(line)))
+        .max_by_key(|line| {
+            let (costs, metered) = (amount(line) > 0, line.get("meter").is_some());
+            (costs && tiers(line) > 1, costs && metered, amount(line))
+        })
         .and_then(|line| line.get("line"))
         .and_then(Value::as_u64);
     match best.and_then(|line| u32::try_from(line).ok()) {
