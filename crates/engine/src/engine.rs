@@ -535,7 +535,9 @@ fn open_tables(disk: &Arc<dyn Disk>, roots: &Roots, notes: &mut Vec<String>) -> 
     match Tables::open(Arc::clone(disk)).and_then(usable) {
         Ok(tables) => Ok(tables),
         Err(error) if error.kind == ErrorKind::Corrupt => {
-            notes.push(format!("tables are derived anew: {error}"));
+            notes.push(format!(
+                "tables are derived anew, values of personal fields must be applied again: {error}"
+            ));
             Ok(Tables::recreate(Arc::clone(disk))?)
         }
         Err(error) => Err(error.into()),
