@@ -32,6 +32,6 @@ plant NAME="all":
 docs:
     cargo xtask docs
 
-# what the build server runs: all, quick or plants
+# what the build server runs: all, quick, plants or kills
 ci JOB="all":
     .ci/run {{JOB}}

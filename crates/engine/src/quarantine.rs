@@ -32,6 +32,8 @@ pub enum Repair {
 pub struct Replayed {
     /// Its position in the log.
     pub position: u64,
+    /// The position of what was sent; where it was refused again, it is kept there.
+    pub new_position: u64,
     /// The fate of what was sent.
     pub fate: Fate,
     /// The message, where it was refused again.
@@ -98,6 +100,7 @@ impl Engine {
             .zip(records.iter().zip(answer.fates))
             .map(|(index, ((position, _), fate))| Replayed {
                 position: *position,
+                new_position: answer.position + u64::from(index),
                 fate,
                 message: messages.remove(&index),
             })
@@ -183,10 +186,10 @@ impl Repair {
 }
 
 impl Replayed {
-    /// As it stands in the journal.
-    fn to_json(&self) -> Value {
+    /// As it stands in the journal and on stdout.
+    pub fn to_json(&self) -> Value {
         let code = self.fate.code().map(|code| code.as_str());
-        json!({ "position": self.position, "fate": self.fate.as_str(), "code": code, "message": self.message })
+        json!({ "position": self.position, "new_position": self.new_position, "fate": self.fate.as_str(), "code": code, "message": self.message })
     }
 }
 
@@ -199,7 +202,8 @@ fn replayed_of(result: &Value) -> Option<Vec<Replayed>> {
             _ => Fate::Rejected(Code::parse(row["code"].as_str()?).ok()?),
         };
         let message = row["message"].as_str().map(str::to_owned);
-        Some(Replayed { position: row["position"].as_u64()?, fate, message })
+        let (position, new_position) = (row["position"].as_u64()?, row["new_position"].as_u64()?);
+        Some(Replayed { position, new_position, fate, message })
     };
     result["replayed"].as_array()?.iter().map(one).collect()
 }

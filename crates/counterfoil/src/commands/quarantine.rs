@@ -140,27 +140,21 @@ fn replay(
     }
     let records: Vec<(u64, Repair)> = wanted.into_iter().map(|position| (position, repair.clone())).collect();
     let result = engine.replay(&context::caller(global), &records);
-    engine.close()?;
+    let closed = engine.close();
     let replayed = result?;
+    closed?;
     let refused = replayed.iter().any(|one| !matches!(one.fate, Fate::Accepted | Fate::Duplicate));
-    let rows: Vec<(u64, String, String)> = replayed
-        .into_iter()
-        .map(|one| (one.position, fate_text(one.fate), one.message.unwrap_or_else(String::new)))
-        .collect();
     if global.format == Format::Json {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(
-                |(position, fate, message)| json!({ "position": position, "fate": fate, "message": message }),
-            )
-            .collect();
-        output::json_data(&Value::Array(rows))?;
+        output::json_data(&Value::Array(replayed.iter().map(engine::Replayed::to_json).collect()))?;
     } else {
-        let cells: Vec<Vec<String>> = rows
+        let cells: Vec<Vec<String>> = replayed
             .into_iter()
-            .map(|(position, fate, message)| vec![position.to_string(), fate, message])
+            .map(|one| {
+                let message = one.message.unwrap_or_else(String::new);
+                vec![one.position.to_string(), one.new_position.to_string(), fate_text(one.fate), message]
+            })
             .collect();
-        output::data(&table(&["position", "fate", "message"], &[0], &cells))?;
+        output::data(&table(&["position", "now at", "fate", "message"], &[0, 1], &cells))?;
     }
     Ok(Outcome::of(refused))
 }

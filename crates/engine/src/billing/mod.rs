@@ -1,28 +1,23 @@
 //! The path of a bill: seal → read usage as of the seal → rate → draft → issue and post.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use invoicing::terms::{Charging, Contract, Item, Seller, Terms};
-use invoicing::{
-    Bill, BillingCode, BillingProblem, EnvelopeFacts, IssueFacts, Line, LineKey, LineSpec, Usage,
-};
-use metering::{CivilDate, Instant, Period, tz_database_version};
+use invoicing::{Bill, BillingCode, BillingProblem, LineKey};
+use metering::{CivilDate, Instant, Period};
 use serde_json::{Value, json};
-use store::tables::{InvoiceFilter, InvoiceStatus, StoredInvoice};
-use store::{Class, Cut, Effect, RowDraft};
+use store::tables::StoredInvoice;
+use store::{Class, Cut, RowDraft};
 
 use crate::cells::Totals;
 use crate::engine::{Caller, Engine};
 use crate::error::{EngineError, ErrorKind};
-use crate::explain::line_query;
-use crate::usage::UsageQuery;
-use run::Run;
 
+mod draft;
+mod issue;
+mod rate;
 mod run;
-
-const DAY_NS: i64 = 86_400_000_000_000;
-/// Drafts that one journal row carries.
-const DRAFTS_A_ROW: usize = 64;
+mod seal;
 
 /// A billing period as it is named: a month; the periods whose first day lies in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,79 +251,6 @@ impl Engine {
         work_list(&self.terms.terms, name)
     }
 
-    /// The work whose period is sealed, with the cut of its seal; seals now what can be.
-    ///
-    /// A seal is of one seller and one end: contracts with other anchors have seals of their own, and a period
-    /// never reads usage through the seal of one that ended before it.
-    fn seal(
-        &mut self,
-        caller: &Caller,
-        name: PeriodName,
-        work: Vec<Work>,
-        early: Option<&str>,
-        report: &mut RunReport,
-    ) -> Result<Vec<(Work, Cut)>, EngineError> {
-        let mut cuts: BTreeMap<(String, Instant), Cut> =
-            self.tables.seals()?.into_iter().map(|seal| ((seal.seller, seal.end), seal.cut)).collect();
-        let mut sealed = Vec::new();
-        for one in work {
-            let (seller, end) = (one.contract.seller.clone(), one.period.end);
-            if let Some(cut) = cuts.get(&(seller.clone(), end)) {
-                sealed.push((one, cut.clone()));
-                continue;
-            }
-            let due = end.0.saturating_add(i64::from(self.seller(&seller, end)?.grace_days) * DAY_NS);
-            let override_reason = match early {
-                _ if self.now().0 >= due => None,
-                Some(reason) => Some(reason.to_owned()),
-                None => {
-                    let contract = one.contract.name.clone();
-                    report.open.push(OpenPeriod { contract, end, due: Instant(due) });
-                    continue;
-                }
-            };
-            let cut = self.seal_seller(caller, &seller, name, end, override_reason)?;
-            cuts.insert((seller, end), cut.clone());
-            sealed.push((one, cut));
-        }
-        match report.open.iter().min_by_key(|open| open.due) {
-            Some(first) if sealed.is_empty() => Err(period_open(name, first)),
-            _ => Ok(sealed),
-        }
-    }
-
-    fn seal_seller(
-        &mut self,
-        caller: &Caller,
-        seller: &str,
-        name: PeriodName,
-        end: Instant,
-        override_reason: Option<String>,
-    ) -> Result<Cut, EngineError> {
-        let cut = self.roots.cut_now()?;
-        self.record(RowDraft {
-            class: Class::Billing,
-            actor: caller.actor.clone(),
-            reason: caller.reason.clone(),
-            idempotency_key: None,
-            command: "seal".to_owned(),
-            command_version: 1,
-            input: json!({ "seller": seller, "period": name.to_string() }),
-            result: json!({ "end": end.to_string(), "position": cut.position }),
-            effects: vec![Effect::Seal {
-                seller: seller.to_owned(),
-                period: name.to_string(),
-                end,
-                cut: cut.clone(),
-                override_reason,
-            }],
-            cut: Some(cut.clone()),
-            references: Vec::new(),
-        })?;
-        self.checkpoint_now(true)?;
-        Ok(cut)
-    }
-
     fn seller(&self, name: &str, at: Instant) -> Result<&Seller, EngineError> {
         self.terms.terms.sellers.pick(name, at).ok_or_else(|| {
             EngineError::not_found(
@@ -337,291 +259,6 @@ impl Engine {
                 "apply a document of `kind: seller`",
             )
         })
-    }
-
-    /// Drafts what has no invoice yet, and makes drafts of an earlier run anew where terms that are known now
-    /// change them; usage stays that of the seal. Answers the drafts that must not be issued.
-    fn draft(
-        &mut self,
-        caller: &Caller,
-        work: &[(Work, Cut)],
-        report: &mut RunReport,
-    ) -> Result<BTreeSet<String>, EngineError> {
-        let mut run = Run::new(sold_meters(&self.terms.terms));
-        for (one, cut) in work {
-            report.cut = cut.clone();
-            let stored = self.tables.invoice(&one.invoice)?;
-            if let Some(issued) = stored.as_ref().filter(|stored| stored.status == InvoiceStatus::Issued) {
-                report.present += 1;
-                run.note_body(one, &issued.body)?;
-                continue;
-            }
-            let Some(rated) = self.rate_or_hold(one, cut, stored.as_ref(), &mut run, report)? else {
-                run.held.insert(one.invoice.clone());
-                continue;
-            };
-            let effect = self.draft_effect(one, &rated, cut)?;
-            match (&stored, &effect) {
-                (Some(stored), Effect::Draft { body, .. }) if stored.body == *body => report.present += 1,
-                (Some(_), _) => {
-                    report.remade += 1;
-                    self.record_drafts(caller, report.period, cut, vec![effect])?;
-                }
-                (None, _) => {
-                    report.drafted += 1;
-                    run.effects.push((effect, cut.clone()));
-                    self.flush_drafts(caller, report.period, &mut run, DRAFTS_A_ROW)?;
-                }
-            }
-            run.note_lines(one, &rated);
-        }
-        self.flush_drafts(caller, report.period, &mut run, 1)?;
-        self.report_unpriced(work, &run, report)?;
-        Ok(run.held)
-    }
-
-    /// Rates one invoice; none where it has no lines or must be held, which the report then says.
-    fn rate_or_hold(
-        &self,
-        one: &Work,
-        cut: &Cut,
-        stored: Option<&StoredInvoice>,
-        run: &mut Run,
-        report: &mut RunReport,
-    ) -> Result<Option<Rated>, EngineError> {
-        let account = &one.contract.account;
-        if !run.billed.contains_key(account) {
-            run.billed.insert(account.clone(), self.billed(account)?);
-        }
-        let mut billed = run.billed.get(account).cloned().unwrap_or_else(BTreeSet::new);
-        if let Some(stored) = stored {
-            for key in line_keys(stored)? {
-                billed.remove(&key);
-            }
-        }
-        let rated = match self.rate(&self.terms.terms, one, &billed, cut.position) {
-            Ok(rated) => rated,
-            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => {
-                report.problems.push(Unbilled::of(one, BillingCode::RatingFailed, error.message));
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        report.problems.extend(rated.problems.iter().cloned());
-        if let Some(other) = run.takes_twice(one, &rated) {
-            let message =
-                format!("contract {other} of {account} already takes some of the usage of this one");
-            report.problems.push(Unbilled::of(one, BillingCode::ItemsOverlap, message));
-            return Ok(None);
-        }
-        let is_document = !rated.bill.lines.is_empty() && !rated.bill.total.is_negative();
-        Ok(is_document.then_some(rated))
-    }
-
-    fn flush_drafts(
-        &mut self,
-        caller: &Caller,
-        period: PeriodName,
-        run: &mut Run,
-        at_least: usize,
-    ) -> Result<(), EngineError> {
-        if run.effects.len() < at_least {
-            return Ok(());
-        }
-        let mut by_cut: Vec<(Cut, Vec<Effect>)> = Vec::new();
-        for (effect, cut) in run.effects.drain(..) {
-            match by_cut.iter_mut().find(|(known, _)| *known == cut) {
-                Some((_, effects)) => effects.push(effect),
-                None => by_cut.push((cut, vec![effect])),
-            }
-        }
-        for (cut, effects) in by_cut {
-            self.record_drafts(caller, period, &cut, effects)?;
-        }
-        Ok(())
-    }
-
-    fn record_drafts(
-        &mut self,
-        caller: &Caller,
-        period: PeriodName,
-        cut: &Cut,
-        effects: Vec<Effect>,
-    ) -> Result<(), EngineError> {
-        self.record(RowDraft {
-            class: Class::Billing,
-            actor: caller.actor.clone(),
-            reason: caller.reason.clone(),
-            idempotency_key: None,
-            command: "draft_invoices".to_owned(),
-            command_version: 1,
-            input: json!({ "period": period.to_string() }),
-            result: json!({ "drafts": effects.len() }),
-            effects,
-            cut: Some(cut.clone()),
-            references: Vec::new(),
-        })?;
-        Ok(())
-    }
-
-    fn draft_effect(&self, work: &Work, rated: &Rated, cut: &Cut) -> Result<Effect, EngineError> {
-        let seller = self.seller(&work.contract.seller, work.period.start)?;
-        let body = invoicing::body(&rated.bill, seller, None);
-        let envelope = self.envelope(rated, cut, &body);
-        Ok(Effect::Draft {
-            invoice: work.invoice.clone(),
-            account: work.contract.payer.clone(),
-            seller: work.contract.seller.clone(),
-            period: PeriodName { year: work.period.first.year(), month: work.period.first.month() }
-                .to_string(),
-            body,
-            envelope,
-        })
-    }
-
-    fn envelope(&self, rated: &Rated, cut: &Cut, body: &Value) -> Value {
-        let head = self.roots.head();
-        let digest = |line: &Line| line.usage.as_ref().map(|usage| (line.spec.key.clone(), usage.digest));
-        let digests = rated.bill.lines.iter().filter_map(digest).collect();
-        invoicing::envelope(
-            &EnvelopeFacts {
-                store_id: self.store_id(),
-                known_at: head.number,
-                journal_hash: head.hash.to_string(),
-                shard: cut.shard,
-                incarnation: cut.incarnation,
-                position: cut.position,
-                block_hash: cut.block_hash.to_string(),
-                digest_key_version: self.roots.key_generation(),
-                tz_database: tz_database_version().to_owned(),
-                issued_at: None,
-                digests,
-            },
-            body,
-        )
-    }
-
-    /// Reads and rates one invoice's lines: pure in (terms, usage as of the cut, keys billed before).
-    pub(crate) fn rate(
-        &self,
-        terms: &Terms,
-        work: &Work,
-        billed: &BTreeSet<LineKey>,
-        as_of: u64,
-    ) -> Result<Rated, EngineError> {
-        let (specs, found) = invoicing::line_specs(terms, &work.contract, &work.period, billed);
-        let mut usage = Vec::with_capacity(specs.len());
-        for spec in &specs {
-            usage.push(self.line_usage(terms, spec, as_of)?);
-        }
-        let bill = invoicing::bill(&work.contract, &work.period, &specs, &usage)
-            .map_err(|error| EngineError::arithmetic(format!("invoice {}", work.invoice), error))?;
-        let mut problems = Vec::new();
-        for problem in found.into_iter().chain(bill.problems.iter().cloned()) {
-            problems.push(self.unbilled(terms, work, problem, as_of)?);
-        }
-        Ok(Rated { bill, problems })
-    }
-
-    fn line_usage(&self, terms: &Terms, spec: &LineSpec, as_of: u64) -> Result<Option<Usage>, EngineError> {
-        let Some((meter, _)) = &spec.meter else { return Ok(None) };
-        let totals = self.usage_under(terms, &line_query(spec, meter, as_of))?;
-        Ok(Some(Usage {
-            records: totals.records,
-            quantity: totals.quantity,
-            unmeasured: totals.unmeasured,
-            digest: totals.digest,
-        }))
-    }
-
-    /// Unpriced usage is visible with its quantity; never zero money.
-    fn unbilled(
-        &self,
-        terms: &Terms,
-        work: &Work,
-        problem: BillingProblem,
-        as_of: u64,
-    ) -> Result<Unbilled, EngineError> {
-        let known = |meter: &str| !terms.meters.versions(meter).is_empty();
-        let unpriced = match &problem.unpriced {
-            Some(unpriced) if known(&unpriced.meter) => Some(self.usage_under(
-                terms,
-                &UsageQuery {
-                    meter: &unpriced.meter,
-                    account: Some(&work.contract.account),
-                    only: &unpriced.only,
-                    start: unpriced.service.start,
-                    end: unpriced.service.end,
-                    as_of,
-                },
-            )?),
-            _ => None,
-        };
-        Ok(Unbilled { problem, unpriced })
-    }
-
-    fn billed(&self, account: &str) -> Result<BTreeSet<LineKey>, EngineError> {
-        let mut keys = BTreeSet::new();
-        for text in self.tables.billed_line_keys(account)? {
-            keys.insert(text.parse::<LineKey>().map_err(|error| EngineError::stored("a line key", error))?);
-        }
-        Ok(keys)
-    }
-
-    /// Issues every draft of the period in account order: one row each, with its transaction.
-    fn issue(
-        &mut self,
-        caller: &Caller,
-        name: PeriodName,
-        held: &BTreeSet<String>,
-        report: &mut RunReport,
-    ) -> Result<(), EngineError> {
-        let filter = InvoiceFilter {
-            period: Some(name.to_string()),
-            status: Some(InvoiceStatus::Draft),
-            ..InvoiceFilter::default()
-        };
-        let mut drafts = self.tables.invoices(&filter)?;
-        drafts.sort_by(|a, b| (&a.account, &a.invoice).cmp(&(&b.account, &b.invoice)));
-        for draft in drafts.into_iter().filter(|draft| !held.contains(&draft.invoice)) {
-            let seller = self.seller(&draft.seller, self.now())?.clone();
-            let sequence = self.tables.next_sequence(&seller.name, &seller.series)?;
-            let number = format!("{}-{sequence:06}", seller.series);
-            let body = invoicing::numbered(&draft.body, &number);
-            let issued_at = self.now();
-            let envelope = invoicing::issued(&draft.envelope, &body, issued_at);
-            let facts = IssueFacts {
-                number: number.clone(),
-                accounting_date: seller.zone.date_of(issued_at),
-                recorded_position: self.roots.head().number + 1,
-            };
-            let transaction = invoicing::posting(&body, &facts)
-                .map_err(|error| EngineError::stored(format!("draft {}", draft.invoice), error))?;
-            let entries = transaction.as_ref().map_or_else(Vec::new, invoicing::entries_json);
-            self.record(RowDraft {
-                class: Class::Billing,
-                actor: caller.actor.clone(),
-                reason: caller.reason.clone(),
-                idempotency_key: None,
-                command: "issue_invoice".to_owned(),
-                command_version: 1,
-                input: json!({ "invoice": draft.invoice }),
-                result: json!({ "number": number }),
-                effects: vec![Effect::Issue {
-                    invoice: draft.invoice,
-                    series: seller.series.clone(),
-                    sequence,
-                    number: number.clone(),
-                    body,
-                    envelope,
-                    entries,
-                }],
-                cut: None,
-                references: Vec::new(),
-            })?;
-            report.issued.push(number);
-        }
-        Ok(())
     }
 }
 
@@ -666,14 +303,4 @@ fn invoice_id(contract: &Contract, period: &Period) -> String {
 pub(crate) fn line_keys(stored: &StoredInvoice) -> Result<Vec<LineKey>, EngineError> {
     invoicing::line_keys(&stored.body)
         .map_err(|error| EngineError::stored(format!("invoice {}", stored.invoice), error))
-}
-
-fn period_open(name: PeriodName, open: &OpenPeriod) -> EngineError {
-    let OpenPeriod { contract, end, due } = open;
-    EngineError::new(
-        ErrorKind::Conflict,
-        "period_open",
-        format!("`{name}` is still open: contract {contract} ends it at {end}, it can be sealed from {due}"),
-        "wait until then, or seal early with --seal-early REASON; what comes later is then late",
-    )
 }
