@@ -39,7 +39,7 @@ pub struct Global {
     /// Why; stands in the journal
     #[arg(long, global = true, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// A repeated command with the same key answers the first result again
+    /// A repeated command with the same key answers the first result again; `ingest` needs none
     #[arg(long, global = true, value_name = "KEY")]
     pub idempotency_key: Option<String>,
     /// Keys for a new store, so that two can be compared by digest; a store that is there must have the same

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use connectors::{Decoder, Feed, RawRecord, Records};
-use metering::{Code, Fate, Instant};
+use metering::Instant;
 use money::Sum;
 use serde_json::{Value, json};
 use store::{Class, Counter, CounterKey, Effect, RowDraft};
@@ -28,8 +28,6 @@ pub struct FeedReport {
     pub to: u64,
     /// Why reading stopped early; what was read before is counted.
     pub broken: Option<String>,
-    /// Whether this is the answer to an earlier request with the same idempotency key: nothing was read.
-    pub repeated: bool,
 }
 
 impl FeedReport {
@@ -84,7 +82,8 @@ fn next_batch(
 }
 
 impl Engine {
-    /// Reads a feed to its end and journals the run.
+    /// Reads a feed to its end and journals the run. It needs no idempotency key and takes none: every event has
+    /// an identity of its own, so that sending a feed again counts nothing twice.
     ///
     /// `progress` hears the records read so far. A record that cannot be decoded is rejected and kept; a
     /// stream that breaks off ends the run with what was read before it.
@@ -100,10 +99,6 @@ impl Engine {
         progress: &mut dyn FnMut(u64),
     ) -> Result<FeedReport, EngineError> {
         let asked = json!({ "feed": feed.name, "format": decoder.name() });
-        if let Some(first) = self.answered(caller, "ingest", &asked)? {
-            return report_of(&first)
-                .ok_or_else(|| EngineError::stored("an ingest run", "its result lacks a field"));
-        }
         self.journal_begun(caller, &asked)?;
         let from = self.end();
         let mut counters = BTreeMap::new();
@@ -143,9 +138,9 @@ impl Engine {
             from,
             to: self.end(),
             broken,
-            repeated: false,
         };
-        self.journal_feed(caller, "ingest", asked, &report, report_json(&report), Vec::new())?;
+        let caller = Caller { idempotency_key: None, ..caller.clone() };
+        self.journal_feed(&caller, "ingest", asked, &report, report_json(&report), Vec::new())?;
         Ok(report)
     }
 
@@ -219,38 +214,6 @@ pub fn report_json(report: &FeedReport) -> Value {
             "records": counter.records,
             "units": counter.units.to_string(),
         })).collect::<Vec<_>>(),
-    })
-}
-
-/// A report read back from the journal.
-fn report_of(result: &Value) -> Option<FeedReport> {
-    let feed = result["feed"].as_str()?;
-    let counter = |fate: &Value| {
-        let code = match fate["code"].as_str() {
-            Some(code) => Some(Code::parse(code).ok()?),
-            None => None,
-        };
-        let name = match fate["fate"].as_str()? {
-            "accepted" => Fate::Accepted.as_str(),
-            "duplicate" => Fate::Duplicate.as_str(),
-            "conflict" => Fate::Conflict.as_str(),
-            _ => Fate::Rejected(code?).as_str(),
-        };
-        let source = fate["source"].as_str().map(str::to_owned);
-        Some(Counter {
-            key: CounterKey { feed: feed.to_owned(), source, fate: name, code },
-            records: fate["records"].as_u64()?,
-            units: Sum::parse(fate["units"].as_str()?).ok()?,
-        })
-    };
-    Some(FeedReport {
-        feed: feed.to_owned(),
-        received: result["received"].as_u64()?,
-        counters: result["fates"].as_array()?.iter().map(counter).collect::<Option<_>>()?,
-        from: result["from"].as_u64()?,
-        to: result["to"].as_u64()?,
-        broken: result["broken"].as_str().map(str::to_owned),
-        repeated: true,
     })
 }
 

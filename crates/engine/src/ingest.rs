@@ -56,6 +56,7 @@ impl Engine {
         feed: &Feed,
         prepared: Vec<Prepared>,
     ) -> Result<Answer, EngineError> {
+        self.check_not_failed()?;
         if prepared.is_empty() {
             let (fates, messages, counters) = (Vec::new(), BTreeMap::new(), Vec::new());
             return Ok(Answer { position: self.roots.end(), fates, messages, counters });

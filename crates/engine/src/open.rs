@@ -82,6 +82,7 @@ impl Engine {
         if caught_up
             && let Some(tables) = readable_tables(&disk)?
             && tables.applied() == reached
+            && is_derived_from(&tables, &roots)?
         {
             return Self::catch_up(disk, options.clock, roots, tables, Vec::new(), true);
         }
@@ -117,6 +118,8 @@ impl Engine {
         };
         engine.catch_up_tables()?;
         engine.reload_terms()?;
+        // A crash may have come between a seal and its checkpoint: the journal says what is pinned.
+        engine.checkpoint.pinned = engine.pins()?;
         engine.catch_up_cells()?;
         Ok(engine)
     }

@@ -112,7 +112,6 @@ impl Engine {
             from,
             to: self.end(),
             broken: None,
-            repeated: false,
         };
         let closed =
             |one: &Replayed| Effect::Quarantine { position: one.position, status: "replayed".to_owned() };

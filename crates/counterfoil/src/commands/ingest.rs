@@ -48,9 +48,7 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
                 let _ = writeln!(out, "acknowledged {received}").and_then(|()| out.flush());
             }
         };
-        // Each feed is a request of its own.
-        let mut caller = context::caller(global);
-        caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key}/{}", feed.name));
+        let caller = context::caller(global);
         let report = engine.ingest(&caller, &decoder, &feed, input, options, &mut progress)?;
         bar.finish_and_clear();
         reports.push(report);

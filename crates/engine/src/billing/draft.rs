@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use invoicing::{BillingCode, EnvelopeFacts, Line};
+use invoicing::{BillingCode, EnvelopeFacts, Line, LineKey};
 use metering::tz_database_version;
 use serde_json::{Value, json};
-use store::tables::{InvoiceStatus, StoredInvoice};
+use store::tables::{InvoiceFilter, InvoiceStatus, StoredInvoice};
 use store::{Class, Cut, Effect, RowDraft};
 
 use super::run::Run;
@@ -18,7 +18,7 @@ const DRAFTS_A_ROW: usize = 64;
 
 impl Engine {
     /// Drafts what has no invoice yet, and makes drafts of an earlier run anew where terms that are known now
-    /// change them; usage stays that of the seal. Answers the drafts that must not be issued.
+    /// change them; usage stays that of the seal. Answers the drafts that may be issued.
     pub(super) fn draft(
         &mut self,
         caller: &Caller,
@@ -26,16 +26,24 @@ impl Engine {
         report: &mut RunReport,
     ) -> Result<BTreeSet<String>, EngineError> {
         let mut run = Run::new(sold_meters(&self.terms.terms));
+        run.note_others(
+            work,
+            &self.tables.invoices(&InvoiceFilter {
+                period: Some(report.period.to_string()),
+                status: Some(InvoiceStatus::Issued),
+                ..InvoiceFilter::default()
+            })?,
+        )?;
         for (one, cut) in work {
             report.cut = cut.clone();
             let stored = self.tables.invoice(&one.invoice)?;
             if let Some(issued) = stored.as_ref().filter(|stored| stored.status == InvoiceStatus::Issued) {
                 report.present += 1;
                 run.note_body(one, &issued.body)?;
+                run.note_issued(&self.terms.terms, one, &line_keys(issued)?);
                 continue;
             }
             let Some(rated) = self.rate_or_hold(one, cut, stored.as_ref(), &mut run, report)? else {
-                run.held.insert(one.invoice.clone());
                 continue;
             };
             let effect = self.draft_effect(one, &rated, cut)?;
@@ -52,10 +60,11 @@ impl Engine {
                 }
             }
             run.note_lines(one, &rated);
+            run.ready.insert(one.invoice.clone());
         }
         self.flush_drafts(caller, report.period, &mut run, 1)?;
         self.report_unpriced(work, &run, report)?;
-        Ok(run.held)
+        Ok(run.ready)
     }
 
     /// Rates one invoice; none where it has no lines or must be held, which the report then says.
@@ -89,6 +98,11 @@ impl Engine {
         if let Some(other) = run.takes_twice(one, &rated) {
             let message =
                 format!("contract {other} of {account} already takes some of the usage of this one");
+            report.problems.push(Unbilled::of(one, BillingCode::ItemsOverlap, message));
+            return Ok(None);
+        }
+        if let Some(other) = payer_before(&billed, &rated) {
+            let message = format!("{other} stands on an invoice already, under another payer");
             report.problems.push(Unbilled::of(one, BillingCode::ItemsOverlap, message));
             return Ok(None);
         }
@@ -178,4 +192,20 @@ impl Engine {
             body,
         )
     }
+}
+
+/// A billed key of the same contract, item and service period as a line here, with another payer.
+fn payer_before(billed: &BTreeSet<LineKey>, rated: &Rated) -> Option<LineKey> {
+    let same = |a: &LineKey, b: &LineKey| {
+        (&a.account, &a.contract, &a.item, a.service_start, &a.group)
+            == (&b.account, &b.contract, &b.item, b.service_start, &b.group)
+    };
+    rated
+        .bill
+        .lines
+        .iter()
+        .find_map(|line| {
+            billed.iter().find(|key| same(key, &line.spec.key) && key.payer != line.spec.key.payer)
+        })
+        .cloned()
 }

@@ -12,12 +12,13 @@ use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
 
 impl Engine {
-    /// Issues every draft of the period in account order: one row each, with its transaction.
+    /// Issues the drafts that this run made or looked at again, in account order: one row each, with its
+    /// transaction. A draft that the terms known now do not make stays a draft.
     pub(super) fn issue(
         &mut self,
         caller: &Caller,
         name: PeriodName,
-        held: &BTreeSet<String>,
+        ready: &BTreeSet<String>,
         report: &mut RunReport,
     ) -> Result<(), EngineError> {
         let filter = InvoiceFilter {
@@ -27,7 +28,7 @@ impl Engine {
         };
         let mut drafts = self.tables.invoices(&filter)?;
         drafts.sort_by(|a, b| (&a.account, &a.invoice).cmp(&(&b.account, &b.invoice)));
-        for draft in drafts.into_iter().filter(|draft| !held.contains(&draft.invoice)) {
+        for draft in drafts.into_iter().filter(|draft| ready.contains(&draft.invoice)) {
             let seller = self.seller(&draft.seller, self.now())?.clone();
             let sequence = self.tables.next_sequence(&seller.name, &seller.series)?;
             let number = format!("{}-{sequence:06}", seller.series);

@@ -229,9 +229,9 @@ impl Engine {
             repeated: false,
         };
         let sealed = self.seal(caller, name, work, early, &mut report)?;
-        let held = self.draft(caller, &sealed, &mut report)?;
+        let ready = self.draft(caller, &sealed, &mut report)?;
         if !only_drafts {
-            self.issue(caller, name, &held, &mut report)?;
+            self.issue(caller, name, &ready, &mut report)?;
         }
         let did_nothing = report.drafted + report.remade + report.issued.len() == 0;
         if report.present > 0 && did_nothing && report.problems.is_empty() {

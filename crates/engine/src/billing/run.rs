@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use invoicing::terms::Terms;
 use invoicing::{BillingCode, BillingProblem, LineKey, LineSpec};
 use metering::Instant;
 use money::Sum;
 use serde_json::Value;
+use store::tables::StoredInvoice;
 use store::{Cut, Effect};
 
 use super::{Rated, RunReport, Unbilled, Work};
@@ -13,6 +15,14 @@ use crate::cells::Totals;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::usage::{GroupBy, UsageQuery};
+
+/// A usage line of an issued invoice that no contract makes any more.
+struct Other {
+    invoice: String,
+    meter: String,
+    start: Instant,
+    end: Instant,
+}
 
 /// The state of a run.
 pub(super) struct Run {
@@ -28,8 +38,10 @@ pub(super) struct Run {
     told: BTreeSet<(String, String)>,
     /// Drafts not recorded yet.
     pub effects: Vec<(Effect, Cut)>,
-    /// Invoices that must not be issued.
-    pub held: BTreeSet<String>,
+    /// Drafts that this run made or looked at again: they may be issued.
+    pub ready: BTreeSet<String>,
+    /// Usage on issued invoices of the period whose contract has no such period any more, by account.
+    others: HashMap<String, Vec<Other>>,
 }
 
 impl Run {
@@ -41,7 +53,8 @@ impl Run {
             rated: HashMap::new(),
             told: BTreeSet::new(),
             effects: Vec::new(),
-            held: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            others: HashMap::new(),
         }
     }
 
@@ -77,6 +90,39 @@ impl Run {
         Ok(())
     }
 
+    /// Notes which usage the lines of an issued invoice take, as the terms know them.
+    pub fn note_issued(&mut self, terms: &Terms, work: &Work, keys: &[LineKey]) {
+        let (specs, _) = invoicing::line_specs(terms, &work.contract, &work.period, &BTreeSet::new());
+        let taken = self.taken.entry(work.contract.account.clone()).or_default();
+        let on_it = specs.into_iter().filter(|spec| spec.meter.is_some() && keys.contains(&spec.key));
+        taken.extend(on_it.map(|spec| (work.contract.name.clone(), spec)));
+    }
+
+    /// Notes the usage lines of issued invoices that none of the run's contracts makes: a contract that was
+    /// ended back in time leaves them behind, and what they hold must not be billed again.
+    pub fn note_others(&mut self, work: &[(Work, Cut)], issued: &[StoredInvoice]) -> Result<(), EngineError> {
+        let known: BTreeSet<&str> = work.iter().map(|(one, _)| one.invoice.as_str()).collect();
+        for invoice in issued.iter().filter(|invoice| !known.contains(invoice.invoice.as_str())) {
+            let bad = || EngineError::stored(format!("invoice {}", invoice.invoice), "a line lacks a field");
+            for line in invoice.body.get("lines").and_then(Value::as_array).ok_or_else(bad)? {
+                let Some(meter) = line.get("meter").and_then(Value::as_str) else { continue };
+                let time = |name: &str| {
+                    let text = line.get(name).and_then(Value::as_str).ok_or_else(bad)?;
+                    Instant::parse_rfc3339(text).map_err(|_| bad())
+                };
+                let key = line.get("key").and_then(Value::as_str).ok_or_else(bad)?;
+                let key: LineKey = key.parse().map_err(|_| bad())?;
+                self.others.entry(key.account).or_default().push(Other {
+                    invoice: invoice.number.clone().unwrap_or_else(|| invoice.invoice.clone()),
+                    meter: meter.to_owned(),
+                    start: time("service_start_at")?,
+                    end: time("service_end_at")?,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn note_rated(&mut self, account: &str, meter: &str, records: u64, quantity: Sum) {
         let rated = self.rated.entry((account.to_owned(), meter.to_owned())).or_insert((0, Sum::ZERO));
         rated.0 += records;
@@ -85,6 +131,16 @@ impl Run {
 
     /// The contract of the same account, if any, one of whose lines may take usage that a line here takes too.
     pub fn takes_twice(&self, work: &Work, rated: &Rated) -> Option<String> {
+        let left = self.others.get(&work.contract.account).map(Vec::as_slice).unwrap_or(&[]);
+        let holds = |other: &&Other, spec: &LineSpec| {
+            spec.meter.as_ref().is_some_and(|(meter, _)| *meter == other.meter)
+                && spec.service.start < other.end
+                && other.start < spec.service.end
+        };
+        let other = left.iter().find(|other| rated.bill.lines.iter().any(|line| holds(other, &line.spec)));
+        if let Some(other) = other {
+            return Some(format!("of invoice {}", other.invoice));
+        }
         let taken = self.taken.get(&work.contract.account)?;
         let meets = |a: &LineSpec, b: &LineSpec| {
             let same_meter = a.meter.as_ref().map(|m| &m.0) == b.meter.as_ref().map(|m| &m.0);
@@ -118,12 +174,17 @@ impl Engine {
         else {
             return Ok(());
         };
-        let as_of = work.iter().map(|(_, cut)| cut.position).max().unwrap_or(0);
+        // What came behind the first of several seals is late for some: it is not said to lack a price.
+        let as_of = work.iter().map(|(_, cut)| cut.position).min().unwrap_or(0);
         let windows = windows(work, start, end);
+        let undecided = self.undecided(work);
         for meter in &run.sold {
             let query = UsageQuery { meter, account: None, only: &[], start, end, as_of };
             for (group, everything) in self.usage_by(&query, &[GroupBy::Account])? {
                 let Some(Some(account)) = group.into_iter().next() else { continue };
+                if undecided.contains(&account) {
+                    continue;
+                }
                 let used = match windows.get(account.as_str()) {
                     None => everything,
                     Some(window) if (window.start, window.end) == (start, end) => everything,
@@ -140,6 +201,23 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Accounts whose contracts do not all have one and the same period in this run: what of their usage is
+    /// left to a later run cannot be told yet.
+    fn undecided(&self, work: &[(Work, Cut)]) -> BTreeSet<String> {
+        let mut periods: HashMap<&str, BTreeSet<(Instant, Instant)>> = HashMap::new();
+        let mut contracts: BTreeSet<&str> = BTreeSet::new();
+        for (one, _) in work {
+            contracts.insert(&one.contract.name);
+            let mine = periods.entry(&one.contract.account).or_default();
+            mine.insert((one.period.start, one.period.end));
+        }
+        let elsewhere = self.terms.terms.contracts.all().filter(|c| !contracts.contains(c.name.as_str()));
+        let several = periods.iter().filter(|(_, periods)| periods.len() > 1).map(|(account, _)| *account);
+        several.map(str::to_owned).chain(elsewhere.map(|contract| contract.account.clone())).collect()
     }
 }
 
