@@ -205,3 +205,65 @@ fn two_contracts_of_an_account_do_not_bill_the_same_usage() {
     let ran = desk.run(&["apply", "-f", "more.yaml"]).fails(3, "configuration_refused");
     assert!(ran.stderr.contains("[items_overlap]"), "{}", ran.stderr);
 }
+
+/// A contract of a-1 on calls, billed for August with one call.
+fn billed_august() -> Desk {
+    let terms =
+        contract("c", "a-1", "start: 2026-08-01, items: {calls: {usage: calls, price: {unit: \"1\"}}}");
+    let desk = desk(&[&terms]);
+    desk.write("a.ndjson", call("x", "a-1", "2026-08-20T00:00:00Z"));
+    desk.run(&["--now", "2026-08-21T00:00:00Z", "ingest", "a.ndjson"]).status(0);
+    desk
+}
+
+#[test]
+fn another_payer_back_in_time_is_not_billed_again() {
+    let desk = billed_august();
+    run(&desk, "2026-09-02T00:00:00Z", "2026-08", 0);
+    apply(&desk, "{kind: account, account: a-2}");
+    apply(
+        &desk,
+        "{kind: contract, contract: c, account: a-1, payer: a-2, seller: acme, currency: USD, start: 2026-08-01, effective_at: 2026-01-01, items: {calls: {usage: calls, price: {unit: \"1\"}}}}",
+    );
+    let ran = run(&desk, "2026-09-03T00:00:00Z", "2026-08", 1);
+    assert_eq!(ran["problems"][0]["code"], "items_overlap", "{ran:#}");
+    assert_eq!(lines_total(&desk), ["1.00"]);
+    desk.run(&["verify"]).status(0);
+}
+
+#[test]
+fn a_contract_in_place_of_one_ended_back_in_time_does_not_bill_again() {
+    let desk = billed_august();
+    run(&desk, "2026-09-02T00:00:00Z", "2026-08", 0);
+    let end = "{kind: contract, contract: c, account: a-1, seller: acme, currency: USD, start: 2026-07-01, end: 2026-08-01, effective_at: 2026-01-01, items: {calls: {usage: calls, price: {unit: \"1\"}}}}";
+    apply(&desk, end);
+    apply(
+        &desk,
+        &contract("d", "a-1", "start: 2026-08-01, items: {calls: {usage: calls, price: {unit: \"1\"}}}"),
+    );
+    let ran = run(&desk, "2026-09-03T00:00:00Z", "2026-08", 1);
+    assert_eq!(ran["problems"][0]["code"], "items_overlap", "{ran:#}");
+    assert_eq!(lines_total(&desk), ["1.00"]);
+}
+
+#[test]
+fn a_draft_that_no_contract_makes_any_more_is_not_issued() {
+    let desk = billed_august();
+    apply(
+        &desk,
+        &contract("e", "a-2", "start: 2026-08-01, items: {base: {fee: \"5\", every: month, pay: after}}"),
+    );
+    desk.run(&["--now", "2026-09-02T00:00:00Z", "invoice", "run", "--period", "2026-08", "--draft"])
+        .status(0);
+    apply(
+        &desk,
+        "{kind: contract, contract: c, account: a-1, seller: acme, currency: USD, start: 2026-07-01, end: 2026-08-01, effective_at: 2026-01-01, items: {calls: {usage: calls, price: {unit: \"1\"}}}}",
+    );
+    let ran = desk
+        .run(&["--now", "2026-09-03T00:00:00Z", "--format", "json", "invoice", "run", "--period", "2026-08"])
+        .json();
+    assert_eq!(ran["issued"].as_array().map(Vec::len), Some(1), "{ran:#}");
+    let issued: Vec<&Value> =
+        ran["invoices"].as_array().expect("rows").iter().filter(|row| row["status"] == "issued").collect();
+    assert_eq!(issued[0]["account"], "a-2");
+}

@@ -131,14 +131,7 @@ impl Engine {
             Ok(())
         })?;
         let counters = listed(counters);
-        let report = FeedReport {
-            feed: feed.name.clone(),
-            received,
-            counters,
-            from,
-            to: self.end(),
-            broken,
-        };
+        let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
         let caller = Caller { idempotency_key: None, ..caller.clone() };
         self.journal_feed(&caller, "ingest", asked, &report, report_json(&report), Vec::new())?;
         Ok(report)

@@ -41,13 +41,16 @@ impl Engine {
         let mut sealed: HashMap<String, Vec<Sealed>> = HashMap::new();
         let mut first = self.end();
         for seal in self.tables.seals()? {
-            let count = names.len();
-            let name = *names.entry(seal.period.clone()).or_insert(count);
             first = first.min(seal.cut.position);
-            for work in self.work(seal.period.parse::<PeriodName>()?) {
-                if work.contract.seller == seal.seller && work.period.end == seal.end {
-                    let one = Sealed { period: work.period, cut: seal.cut.position, name };
-                    sealed.entry(work.contract.account).or_default().push(one);
+            // Periods that end together may begin in different months: a stub beside a whole one.
+            for period in seal.period.parse::<PeriodName>()?.around() {
+                for work in self.work(period) {
+                    if work.contract.seller == seal.seller && work.period.end == seal.end {
+                        let count = names.len();
+                        let name = *names.entry(period.to_string()).or_insert(count);
+                        let one = Sealed { period: work.period, cut: seal.cut.position, name };
+                        sealed.entry(work.contract.account).or_default().push(one);
+                    }
                 }
             }
         }

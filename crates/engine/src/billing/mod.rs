@@ -28,6 +28,21 @@ pub struct PeriodName {
     pub month: i8,
 }
 
+impl PeriodName {
+    /// The month before, this one, and the month after.
+    pub(crate) fn around(self) -> [Self; 3] {
+        let before = match self.month {
+            1 => Self { year: self.year - 1, month: 12 },
+            month => Self { month: month - 1, ..self },
+        };
+        let after = match self.month {
+            12 => Self { year: self.year + 1, month: 1 },
+            month => Self { month: month + 1, ..self },
+        };
+        [before, self, after]
+    }
+}
+
 impl std::fmt::Display for PeriodName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
