@@ -48,7 +48,7 @@ impl Engine {
 
     fn replay_cells(&mut self) -> Result<(), EngineError> {
         let pins = self.pins()?;
-        let indexed = self.checkpoint.index.iter().map(|run| run.to).max().unwrap_or(0);
+        let indexed = self.checkpoint.indexed_to();
         let blocks = self.roots.blocks(self.checkpoint.position);
         for block in blocks {
             let block = block?;
@@ -116,7 +116,7 @@ impl Engine {
         if to > from {
             let name = format!("cells/{from:020}-{to:020}.run");
             next.cells.push(write_cells(disk, &name, from, to, self.cells.pending())?);
-            let indexed = next.index.iter().map(|run| run.to).max().unwrap_or(0);
+            let indexed = next.indexed_to();
             if to > indexed {
                 next.index.push(write_index(disk, indexed, to, &mut self.pending)?);
             }

@@ -11,14 +11,18 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Instant;
 }
 
-/// The machine's clock.
+/// The machine's clock. One that stands before 1970 or after 2262 stops the program: no time is made up.
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let nanoseconds = since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-        Instant(nanoseconds)
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        match since.and_then(|since| i64::try_from(since.as_nanos()).ok()) {
+            Some(nanoseconds) => Instant(nanoseconds),
+            None => panic!(
+                "the machine's clock stands before 1970 or after 2262: nothing is recorded at a time made up"
+            ),
+        }
     }
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn derive(roots: &Roots, through: (u64, u64)) -> Result<Tables, Engin
 /// Aggregates the log anew and compares every cell and identity that the runs hold.
 fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
     let to = engine.checkpoint.position;
-    let indexed_to = engine.checkpoint.index.iter().map(|run| run.to).max().unwrap_or(0);
+    let indexed_to = engine.checkpoint.indexed_to();
     let mut cells = CellTable::default();
     let mut entries = Vec::new();
     let covered: Vec<_> = engine

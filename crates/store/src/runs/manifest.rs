@@ -69,6 +69,11 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The position below which every identity is in an index run.
+    pub fn indexed_to(&self) -> u64 {
+        self.index.iter().map(|run| run.to).max().unwrap_or(0)
+    }
+
     /// The checkpoint of an empty log.
     pub fn empty() -> Self {
         Self {
