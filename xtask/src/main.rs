@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod guards;
 mod manifest;
 mod plants;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   guards            breaks every ban on purpose; checks headers, arrows, sizes, floats, paths
   plant NAME|all    applies a planted bug to a copy of the tree; its test must turn red
   plant --list      names the planted bugs
+  bench             the same work by ours and by others on the same file; `bench --help`
   docs              builds the documentation, warnings are errors
   ci [JOB]          what the build server runs: .ci/run
   compat            reserved: data folders of released versions";
@@ -38,6 +40,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["guards"] => guards::run(&tree),
         ["plant", "--list"] => plants::list(&tree),
         ["plant", name] => plants::run(&tree, name),
+        ["bench", rest @ ..] => bench::run(&tree, rest),
         ["docs"] => docs(&tree),
         ["ci", job @ ..] => ci(&tree, job),
         ["compat"] => bail!("no version is released yet, so there is no folder of an older one to open"),
