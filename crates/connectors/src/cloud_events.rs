@@ -1,6 +1,6 @@
 //! CloudEvents 1.0 in the JSON event format, one object a record.
 
-use metering::{Code, Draft, Rejection, TimeFormat, Value};
+use metering::{Code, Draft, Event, Rejection, TimeFormat, Value};
 
 use crate::excerpt::excerpt;
 use crate::json::Members;
@@ -22,6 +22,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Draft, Undecodable> {
         source: members.text("source"),
         id: members.text("id"),
     })
+}
+
+/// An event written as a CloudEvent; decoded again it is the same event.
+pub(crate) fn render(event: &Event) -> Vec<u8> {
+    let text = |text: &str| Value::Text(text.to_owned()).to_canonical_json();
+    format!(
+        r#"{{"specversion":"{VERSION}","id":{},"source":{},"type":{},"subject":{},"time":"{}","data":{}}}"#,
+        text(&event.id),
+        text(&event.source),
+        text(&event.event_type),
+        text(&event.account),
+        event.occurred_at,
+        event.properties.to_canonical_json(),
+    )
+    .into_bytes()
 }
 
 fn read(members: &Members<'_>) -> Result<Draft, Rejection> {

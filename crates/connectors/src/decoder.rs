@@ -13,9 +13,10 @@ use crate::lines::{Lines, RawLine};
 use crate::record::{Feed, RawRecord, Undecodable};
 use crate::sentry::{self, Place};
 
-const CLOUD_EVENTS: &str = "cloudevents";
+pub(crate) const CLOUD_EVENTS: &str = "cloudevents";
 const SENTRY_OUTCOMES: &str = "sentry-outcomes";
 const CSV: &str = "csv";
+const PARQUET: &str = "parquet";
 /// What a CSV row is kept as: JSON that says by name what the row says by place.
 const CSV_DRAFT: &str = "csv-draft";
 
@@ -28,6 +29,8 @@ pub enum Format {
     SentryOutcomes,
     /// CSV with a header, read by a mapping.
     Csv(Arc<Mapping>),
+    /// Parquet, a row an event. A single record of it is written as a CloudEvent.
+    Parquet,
 }
 
 /// Decodes the records of one format. It has no state, so that threads can share it.
@@ -57,6 +60,10 @@ impl Decoder {
         Self { format }
     }
 
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
     /// A decoder of CloudEvents.
     pub fn cloud_events() -> Self {
         Self::new(Format::CloudEvents)
@@ -72,20 +79,28 @@ impl Decoder {
         Self::new(Format::Csv(Arc::new(mapping)))
     }
 
-    /// The name of the format: `cloudevents`, `sentry-outcomes`, `csv`.
+    /// A decoder of Parquet, for what [`crate::Chunks::open_parquet`] cuts.
+    pub fn parquet() -> Self {
+        Self::new(Format::Parquet)
+    }
+
+    /// The name of the format: `cloudevents`, `sentry-outcomes`, `csv`, `parquet`.
     pub fn name(&self) -> &'static str {
         match &self.format {
             Format::CloudEvents => CLOUD_EVENTS,
             Format::SentryOutcomes => SENTRY_OUTCOMES,
             Format::Csv(_) => CSV,
+            Format::Parquet => PARQUET,
         }
     }
 
-    /// The records of an input, each with the line it begins on; not yet decoded.
+    /// The records of an input, each with the line it begins on; not yet decoded. Of Parquet, which is no stream,
+    /// an error.
     pub fn records<R: BufRead>(&self, input: R) -> Records<R> {
         match &self.format {
             Format::CloudEvents | Format::SentryOutcomes => Records(Kind::Lines(Lines::new(input))),
             Format::Csv(mapping) => Records(Kind::Csv(CsvRecords::new(input, Arc::clone(mapping)))),
+            Format::Parquet => Records(Kind::Failed(Some(crate::parquet::not_a_stream()))),
         }
     }
 
@@ -96,7 +111,7 @@ impl Decoder {
         match &self.format {
             Format::Csv(mapping) => csv::draft::decode(mapping, feed, record),
             _ if record.is_cut() => Err(csv::draft::too_long(record).into()),
-            Format::CloudEvents => cloud_events::decode(&record.bytes),
+            Format::CloudEvents | Format::Parquet => cloud_events::decode(&record.bytes),
             Format::SentryOutcomes => sentry::decode(&record.bytes, Some(&place(feed, record))),
         }
     }
@@ -104,7 +119,7 @@ impl Decoder {
     /// The format and the bytes from which [`decode_kept`] decodes the record again, without feed and mapping.
     pub fn kept_body(&self, feed: &Feed, record: &RawRecord) -> (String, Vec<u8>) {
         let (format, body) = match &self.format {
-            Format::CloudEvents => (CLOUD_EVENTS, record.bytes.clone()),
+            Format::CloudEvents | Format::Parquet => (CLOUD_EVENTS, record.bytes.clone()),
             Format::SentryOutcomes => {
                 (SENTRY_OUTCOMES, sentry::kept_body(&record.bytes, &place(feed, record)))
             }
@@ -142,6 +157,7 @@ pub struct Records<R>(Kind<R>);
 enum Kind<R> {
     Lines(Lines<R>),
     Csv(CsvRecords<R>),
+    Failed(Option<InputError>),
 }
 
 impl<R: BufRead> Iterator for Records<R> {
@@ -151,9 +167,10 @@ impl<R: BufRead> Iterator for Records<R> {
         match &mut self.0 {
             Kind::Lines(lines) => Some(lines.next()?.map(|line| {
                 let RawLine { number, bytes, bytes_total } = line;
-                RawRecord { line: number, bytes, bytes_total, header: None }
+                RawRecord { bytes_total, ..RawRecord::new(number, bytes) }
             })),
             Kind::Csv(records) => records.next(),
+            Kind::Failed(error) => error.take().map(Err),
         }
     }
 }

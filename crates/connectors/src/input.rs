@@ -33,6 +33,21 @@ pub enum InputError {
         /// What the system or the decompressor says.
         source: io::Error,
     },
+    /// A Parquet file that is damaged, or that is written in a way that is not read. Every row before was
+    /// delivered.
+    #[error("expected more rows, the file breaks off in row {row}: {problem}")]
+    BrokenRows {
+        /// The row that was being read, from 1.
+        row: u64,
+        /// What is wrong, in which row group, column and page, counted from 0.
+        problem: String,
+    },
+    /// No Parquet file, or one whose columns are not those of events.
+    #[error("expected a Parquet file of events: {problem}")]
+    Columns {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A CSV without a header, or whose header is not what the mapping expects.
     #[error("expected a header with the columns of the mapping: {problem}")]
     Header {
@@ -57,6 +72,22 @@ pub fn open_input(path: &Path) -> Result<Box<dyn BufRead + Send>, InputError> {
         return Err(InputError::Open { source });
     }
     decompressed(file)
+}
+
+/// Whether a file begins as Parquet does; stdin and what is no file do not.
+///
+/// **Errors**: [`InputError::Open`].
+pub fn is_parquet(path: &Path) -> Result<bool, InputError> {
+    if path == Path::new("-") {
+        return Ok(false);
+    }
+    let opened = |source| InputError::Open { source };
+    let mut file = File::open(path).map_err(opened)?;
+    // A pipe by name must not lose its first bytes.
+    if !file.metadata().map_err(opened)?.is_file() {
+        return Ok(false);
+    }
+    Ok(read_head(&mut file).map_err(opened)? == *b"PAR1")
 }
 
 /// The plain bytes of an input that may be compressed; see [`open_input`].

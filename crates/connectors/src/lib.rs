@@ -19,7 +19,7 @@
 //! ```
 //!
 //! # Owns
-//! Opening inputs, cutting them into records, the three formats of events, what of a refused record is kept and
+//! Opening inputs, cutting them into records, the formats of events, what of a refused record is kept and
 //! how it is repaired; the YAML that is understood, every kind of document, its mistakes, lines and hints.
 //!
 //! # Does not own
@@ -40,11 +40,13 @@
 //! that day in the document's zone, or in UTC.
 //!
 //! # Entry points
-//! [`open_input`], [`Decoder::records`], [`Decoder::decode`]: a feed. [`Decoder::kept_body`], [`set_path`],
+//! [`open_input`], [`Decoder::records`], [`Decoder::decode`]: a feed. [`Decoder::chunks`], [`Chunks::open_parquet`],
+//! [`Decoder::decode_chunk`]: the same, many records at a time. [`Decoder::kept_body`], [`set_path`],
 //! [`decode_kept`]: the quarantine. [`config::load_path`], [`config::check_references`], [`config::parse_term`]:
 //! configuration.
 #![forbid(unsafe_code)]
 
+mod chunk;
 mod cloud_events;
 pub mod config;
 mod csv;
@@ -52,14 +54,18 @@ mod decoder;
 mod excerpt;
 mod input;
 mod json;
+mod learned;
+mod line_chunks;
 mod lines;
+mod parquet;
 mod record;
 mod repair;
 mod sentry;
 
+pub use chunk::{Chunk, Chunks, Place, RawChunk, RefusedRecord};
 pub use csv::{ColumnsError, Mapping, parse_mapping, read_columns, read_mapping};
 pub use decoder::{Decoder, Format, Records, decode_kept};
-pub use input::{InputError, decompressed, open_input};
+pub use input::{InputError, decompressed, is_parquet, open_input};
 pub use lines::{CUT_LINE_BYTES, LINE_BYTES_MAX, Lines, RawLine};
 pub use record::{Feed, RawRecord, Undecodable};
 pub use repair::{RepairError, set_json, set_path};

@@ -28,13 +28,25 @@ pub struct RawRecord {
     pub bytes_total: u64,
     /// The header of its CSV.
     pub(crate) header: Option<Arc<Header>>,
+    /// What it is kept as, where it was kept before.
+    pub(crate) kept_as: Option<String>,
 }
 
 impl RawRecord {
     /// A record of a format without a header.
     pub fn new(line: u64, bytes: Vec<u8>) -> Self {
         let bytes_total = bytes.len() as u64;
-        Self { line, bytes, bytes_total, header: None }
+        Self { line, bytes, bytes_total, header: None, kept_as: None }
+    }
+
+    /// A record that was kept before in a format of [`crate::decode_kept`].
+    pub(crate) fn kept(line: u64, format: &str, bytes: Vec<u8>) -> Self {
+        Self { kept_as: Some(format.to_owned()), ..Self::new(line, bytes) }
+    }
+
+    /// What it is kept as, where it was kept before.
+    pub(crate) fn kept_as(&self) -> Option<&str> {
+        self.kept_as.as_deref()
     }
 
     /// Whether only the head of it is there.

@@ -143,6 +143,8 @@ pub enum InputFormat {
     SentryOutcomes,
     /// CSV with a mapping file.
     Csv,
+    /// Parquet with columns `id`, `source`, `type`, `subject`, `time` and properties; recognised by itself.
+    Parquet,
 }
 
 /// `ingest`.

@@ -159,6 +159,8 @@ fn options(clock: Arc<dyn Clock>, global: &Global) -> Result<Options, Failure> {
         keys: keys(global)?,
         actor: global.actor.clone(),
         sizes: store::SegmentSizes::DEFAULT,
+        memory_bytes: engine::MEMORY_BYTES,
+        in_background: true,
     })
 }
 

@@ -21,6 +21,8 @@ fn open(data: &Path) -> Engine {
         keys: None,
         actor: "test".to_owned(),
         sizes: store::SegmentSizes::DEFAULT,
+        memory_bytes: engine::MEMORY_BYTES,
+        in_background: true,
     };
     Engine::open_to_read(Arc::new(disk), options).expect("it opens")
 }

@@ -106,6 +106,8 @@ fn engine(desk: &Desk) -> Engine {
         keys: None,
         actor: "test".to_owned(),
         sizes: SegmentSizes::default(),
+        memory_bytes: engine::MEMORY_BYTES,
+        in_background: true,
     };
     Engine::open_to_read(Arc::new(disk), options).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,17 +1,23 @@
 //! Usage cells: the runs of the checkpoint and what the log holds after it.
 
-use metering::{CELL_NS, Cell, CellKey, Digest, Event, Instant, Meter, cell_start};
-use money::Sum;
+use std::sync::Arc;
+
+use metering::{Batch, CELL_NS, Cell, CellKey, Digest, Instant, Meter, cell_start};
+use money::{Quantity, Sum};
 use store::Disk;
-use store::runs::{CellRun, CellTable, Checkpoint};
+use store::runs::{CellRun, CellScan, CellTable, Checkpoint};
 
 use crate::error::EngineError;
+
+mod batch;
+#[cfg(test)]
+mod tests;
 
 /// What is asked of the cells: one meter version, one account or all, a half-open window.
 #[derive(Clone, Debug)]
 pub struct CellQuery<'a> {
     /// The meter version; `None` asks the base cells.
-    pub meter: Option<(String, u32)>,
+    pub meter: Option<&'a Meter>,
     /// One account, or all.
     pub account: Option<&'a str>,
     /// From when, included.
@@ -36,7 +42,9 @@ impl CellQuery<'_> {
         }
         for edge in [self.start, self.end] {
             let cell = cell_start(edge);
-            if cell != edge && !cut.contains(&cell) {
+            // The ends of time cut nothing.
+            let is_open = edge <= Instant::MIN || edge >= Instant::MAX;
+            if cell != edge && !is_open && !cut.contains(&cell) {
                 cut.push(cell);
             }
         }
@@ -44,11 +52,35 @@ impl CellQuery<'_> {
     }
 }
 
-/// All cells that the log below `end` makes.
+/// An accepted row of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptedRow {
+    /// Its place in the batch.
+    pub row: u32,
+    /// Its keyed digest.
+    pub digest: Digest,
+    /// [`metering::base_quantity`].
+    pub units: Option<Quantity>,
+}
+
+/// All cells that the log below `reached` makes.
 pub struct Cells {
-    runs: Vec<CellRun>,
+    runs: Vec<Arc<CellRun>>,
+    /// Stretches that are being written as runs, in log order.
+    frozen: Vec<Frozen>,
     /// Cells that no run holds yet, in log order; a seal's pin ends one and begins the next.
     pending: Vec<Pending>,
+}
+
+/// The cells of a stretch of the log that is being written as a run.
+#[derive(Clone)]
+pub struct Frozen {
+    /// From this position on.
+    pub from: u64,
+    /// Below this one.
+    pub to: u64,
+    /// Its cells.
+    pub cells: Arc<CellTable>,
 }
 
 /// The cells of a stretch of the log that no run holds yet.
@@ -73,27 +105,51 @@ pub struct Stretch {
     pub to: u64,
 }
 
+/// What a visit of cells leaves open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visited {
+    /// What must be read from the log.
+    pub left: Vec<Stretch>,
+    /// Whether the dimensions of the meter were not kept in what was visited, because they have too many values.
+    pub overflow: bool,
+}
+
 impl Cells {
     /// Opens the runs of a checkpoint.
     ///
     /// **Errors**: a run that cannot be opened.
     pub fn open(disk: &dyn Disk, checkpoint: &Checkpoint) -> Result<Self, EngineError> {
-        let runs = checkpoint.cells.iter().map(|fact| CellRun::open(disk, fact)).collect::<Result<_, _>>()?;
-        Ok(Self { runs, pending: vec![Pending::at(checkpoint.position)] })
+        let runs: Result<Vec<_>, _> =
+            checkpoint.cells.iter().map(|fact| CellRun::open(disk, fact).map(Arc::new)).collect();
+        let pending = vec![Pending::at(checkpoint.position)];
+        Ok(Self { runs: runs?, frozen: Vec::new(), pending })
     }
 
-    /// Adds an accepted event of the block that ends at `end`.
-    pub fn add(&mut self, event: &Event, digest: Digest, meters: &[Meter], end: u64) {
-        let Some(pending) = self.pending.last_mut() else { return };
-        metering::aggregate(event, digest, meters, &mut |key, cell| pending.cells.add(key, cell));
-        pending.to = end;
+    /// Adds accepted rows of the block that ends at `end`: for each what [`metering::aggregate`] says.
+    pub fn add_batch(&mut self, batch: &Batch, rows: &[AcceptedRow], meters: &[Meter], end: u64) {
+        let pending = self.growing();
+        pending.to = pending.to.max(end);
+        batch::Intake::new(&mut pending.cells, batch, meters).add(rows);
+    }
+
+    fn growing(&mut self) -> &mut Pending {
+        match self.pending.last_mut() {
+            Some(pending) => pending,
+            None => unreachable!("there is always a stretch that grows"),
+        }
+    }
+
+    /// Says of many texts whether each is an account of which the newest cells hold an event: it is known then.
+    pub fn have_cells(&self, accounts: &[&str]) -> Vec<bool> {
+        self.pending
+            .last()
+            .map_or_else(|| vec![false; accounts.len()], |pending| pending.cells.have_cells(accounts))
     }
 
     /// Notes that the log reaches to a position, also where nothing was accepted.
     pub fn reach(&mut self, end: u64) {
-        if let Some(pending) = self.pending.last_mut() {
-            pending.to = pending.to.max(end);
-        }
+        let pending = self.growing();
+        pending.to = pending.to.max(end);
     }
 
     /// Begins a stretch of its own at the end of the last: usage as of a pin must not look behind it.
@@ -106,62 +162,105 @@ impl Cells {
         self.pending.last().map_or(0, |pending| pending.to)
     }
 
-    /// The newest cells that no run holds yet.
-    ///
-    /// # Panics
-    /// Never: there is always a stretch that grows.
-    pub fn pending(&self) -> &CellTable {
-        match self.pending.last() {
-            Some(pending) => &pending.cells,
-            None => unreachable!("there is always a stretch that grows"),
-        }
+    /// The bytes of memory of the cells that are not frozen.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.iter().map(|pending| pending.cells.memory_bytes()).sum()
     }
 
-    /// Visits whole cells inside the window; answers the stretches of the log that must be read instead.
+    /// How many records of the log the cells that are not frozen are of.
+    pub fn pending_records(&self) -> u64 {
+        self.reached() - self.pending.first().map_or(0, |pending| pending.from)
+    }
+
+    /// The bytes of memory of the frozen cells.
+    pub fn frozen_bytes(&self) -> usize {
+        self.frozen.iter().map(|frozen| frozen.cells.memory_bytes()).sum()
+    }
+
+    /// The runs, in log order.
+    pub fn runs(&self) -> &[Arc<CellRun>] {
+        &self.runs
+    }
+
+    /// Freezes every stretch that no run holds, so that another thread can write it; the older frozen ones are
+    /// answered too. Queries go on seeing them until [`Cells::publish`].
+    pub fn freeze(&mut self) -> Vec<Frozen> {
+        let next = Pending::at(self.reached());
+        for Pending { from, to, cells } in std::mem::replace(&mut self.pending, vec![next]) {
+            if to > from {
+                self.frozen.push(Frozen { from, to, cells: Arc::new(cells) });
+            }
+        }
+        self.frozen.clone()
+    }
+
+    /// Takes the full list of runs, which hold everything below a position.
+    pub fn publish(&mut self, runs: Vec<Arc<CellRun>>, reached: u64) {
+        self.runs = runs;
+        self.frozen.retain(|frozen| frozen.to > reached);
+    }
+
+    /// Whether the dimensions of a meter version were not kept in some stretch that no run holds.
+    pub fn overflows_in_memory(&self, version: &(String, u32)) -> bool {
+        self.frozen.iter().any(|frozen| frozen.cells.overflows(version))
+            || self.pending.iter().any(|pending| pending.cells.overflows(version))
+    }
+
+    /// Visits every cell that no run holds, stretch by stretch.
+    pub fn in_memory(&self, visit: &mut dyn FnMut(&CellKey, &Cell)) {
+        self.frozen.iter().for_each(|frozen| frozen.cells.all(visit));
+        self.pending.iter().for_each(|pending| pending.cells.all(visit));
+    }
+
+    /// Visits whole cells inside the window.
     ///
     /// **Errors**: a run that cannot be read.
     pub fn visit(
         &self,
         query: &CellQuery<'_>,
         visit: &mut dyn FnMut(&CellKey, &Cell),
-    ) -> Result<Vec<Stretch>, EngineError> {
-        let mut left = Vec::new();
+    ) -> Result<Visited, EngineError> {
+        let version = query.meter.map(|meter| (meter.name.clone(), meter.version));
+        let types = query.meter.map(|meter| meter.event_types.as_slice());
+        let stored = CellScan { meter: version.as_ref(), derive: None, account: query.account, types };
+        let derive = query.meter.and_then(Meter::derivation);
+        let derived = derive.map(|derive| CellScan { derive: Some(derive), ..stored });
+        let mut inside = |key: &CellKey, cell: &Cell| {
+            if query.holds(key.start) {
+                visit(key, cell);
+            }
+        };
+        let mut visited = Visited::default();
         for run in &self.runs {
-            let (from, to) = (run.fact().from, run.fact().to);
-            if to <= query.as_of {
-                run.scan(query.meter.as_ref(), query.account, &mut |key, cell| {
-                    if query.holds(key.start) {
-                        visit(key, cell);
-                    }
-                })?;
-            } else if from < query.as_of {
-                left.push(Stretch { from, to: query.as_of });
+            if visited.takes(query, run.fact().from, run.fact().to) {
+                for scan in derived.iter().chain([&stored]) {
+                    run.scan(scan, &mut inside)?;
+                }
+                visited.overflow |= version.as_ref().is_some_and(|version| run.is_overflowed(version));
             }
         }
-        for pending in &self.pending {
-            if pending.to <= query.as_of {
-                pending.cells.scan(query.meter.as_ref(), query.account, &mut |key, cell| {
-                    if query.holds(key.start) {
-                        visit(key, cell);
-                    }
-                });
-            } else if pending.from < query.as_of {
-                left.push(Stretch { from: pending.from, to: query.as_of });
+        let frozen = self.frozen.iter().map(|frozen| (frozen.from, frozen.to, frozen.cells.as_ref()));
+        let pending = self.pending.iter().map(|pending| (pending.from, pending.to, &pending.cells));
+        for (from, to, cells) in frozen.chain(pending) {
+            if visited.takes(query, from, to) {
+                for scan in derived.iter().chain([&stored]) {
+                    cells.scan(scan, &mut inside);
+                }
+                visited.overflow |= version.as_ref().is_some_and(|version| cells.overflows(version));
             }
         }
-        left.dedup();
-        Ok(left)
+        visited.left.dedup();
+        Ok(visited)
     }
+}
 
-    /// Every cell that the runs hold, merged.
-    ///
-    /// **Errors**: a run that cannot be read.
-    pub fn all_in_runs(&self) -> Result<CellTable, EngineError> {
-        let mut all = CellTable::default();
-        for run in &self.runs {
-            run.all(&mut |key, cell| all.add(key, cell))?;
+impl Visited {
+    /// Whether cells over [from, to) answer a query; a stretch that its cut divides is left to be read.
+    fn takes(&mut self, query: &CellQuery<'_>, from: u64, to: u64) -> bool {
+        if to > query.as_of && from < query.as_of {
+            self.left.push(Stretch { from, to: query.as_of });
         }
-        Ok(all)
+        to <= query.as_of
     }
 }
 

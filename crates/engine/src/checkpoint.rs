@@ -1,15 +1,228 @@
-//! Checkpoints: cells and identities that no run holds are written as runs, and published in one atomic step.
+//! Checkpoints: cells and identities that no run holds are frozen, written as runs beside the path of events, and
+//! published in one atomic step.
+//!
+//! At most one flush is under way. Until it is published queries and probes read the frozen tables; where it fails
+//! the engine stops, and what was frozen is made again from the log.
 
-use store::runs::{Checkpoint, IndexEntry, MeterCover, write_cells, write_checkpoint, write_index};
-use store::{Block, Roots, StoreError};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use crate::cells::Cells;
+use store::runs::{
+    CellRun, Checkpoint, IndexRun, MeterCover, RunFact, cell_run_name, write_cells, write_checkpoint,
+    write_index,
+};
+use store::{Disk, Hash, Roots, StoreError};
+
+use crate::cells::{Cells, Frozen};
+use crate::dedup::{Dedup, Filter, HotTable};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::merge::merge_runs;
+use crate::merge::{merge_cell_runs, merge_index_runs};
 
-/// Pending cells and identities are written as runs when there are this many records more.
-const CHECKPOINT_RECORDS: usize = 2_000_000;
+/// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
+pub const MEMORY_BYTES: usize = 640 << 20;
+/// Records whose cells and identities may be in no run: what a start after a crash reads again.
+pub const TAIL_RECORDS: u64 = 6_000_000;
+/// The tables' part of the memory, however large the filter has grown: smaller runs would be merged too often.
+const TABLES_MIN_BYTES: usize = 128 << 20;
+/// As much of a store's tail is left to the next open when it is closed properly.
+const CLOSED_TAIL_RECORDS: u64 = TAIL_RECORDS;
+
+/// A flush under way.
+pub(crate) struct Flush(JoinHandle<Result<Flushed, EngineError>>);
+
+/// What a flush writes.
+pub(crate) struct Job {
+    disk: Arc<dyn Disk>,
+    frozen: Vec<Frozen>,
+    identities: Arc<HotTable>,
+    filter: Arc<Filter>,
+    cell_runs: Vec<Arc<CellRun>>,
+    index_runs: Vec<Arc<IndexRun>>,
+    /// The checkpoint as it will be, but for the runs.
+    next: Checkpoint,
+}
+
+/// What a flush has written.
+pub(crate) struct Flushed {
+    checkpoint: Checkpoint,
+    cell_runs: Vec<Arc<CellRun>>,
+    index_runs: Vec<Arc<IndexRun>>,
+    dropped: Vec<String>,
+}
+
+impl Job {
+    /// Writes the runs, merges what should be merged, covers the filter, publishes the checkpoint.
+    ///
+    /// **Errors**: those of the file layer; the old checkpoint then stands.
+    fn run(self) -> Result<Flushed, EngineError> {
+        let Self { disk, frozen, identities, filter, cell_runs, index_runs, mut next } = self;
+        let disk = disk.as_ref();
+        for Frozen { from, to, cells } in &frozen {
+            next.cells.push(write_cells(disk, &cell_run_name(*from, *to), *from, *to, cells)?);
+        }
+        let indexed = next.indexed_to();
+        if next.position > indexed {
+            next.index.push(write_index(disk, indexed, next.position, identities.sorted())?);
+        }
+        let mut dropped = Vec::new();
+        let pinned = next.pinned.clone();
+        merge_cell_runs(disk, &mut next.cells, &pinned, &mut dropped)?;
+        let index_runs = opened(&next.index, index_runs, |fact| IndexRun::open(disk, fact))?;
+        // Before the merge: a part that was covered to between two runs would be made anew from a run of both.
+        filter.cover(&index_runs)?;
+        let index_runs = merge_index_runs(disk, &mut next.index, index_runs, &mut dropped)?;
+        let cell_runs = opened(&next.cells, cell_runs, |fact| CellRun::open(disk, fact))?;
+        write_checkpoint(disk, &next)?;
+        Ok(Flushed { checkpoint: next, cell_runs, index_runs, dropped })
+    }
+}
+
+/// The runs of some facts, those that are open already as they are.
+fn opened<R: Named>(
+    facts: &[RunFact],
+    held: Vec<Arc<R>>,
+    open: impl Fn(&RunFact) -> Result<R, StoreError>,
+) -> Result<Vec<Arc<R>>, StoreError> {
+    let find = |fact: &RunFact| held.iter().find(|run| run.fact() == fact);
+    facts
+        .iter()
+        .map(|fact| find(fact).map_or_else(|| open(fact).map(Arc::new), |run| Ok(Arc::clone(run))))
+        .collect()
+}
+
+/// What has a fact.
+trait Named {
+    fn fact(&self) -> &RunFact;
+}
+
+impl Named for CellRun {
+    fn fact(&self) -> &RunFact {
+        self.fact()
+    }
+}
+
+impl Named for IndexRun {
+    fn fact(&self) -> &RunFact {
+        self.fact()
+    }
+}
+
+/// What a checkpoint says beside its position and its runs.
+#[derive(Clone, Debug)]
+pub(crate) struct FlushAt {
+    pub log_hash: Hash,
+    pub known_at: u64,
+    pub journal_hash: Hash,
+    pub key_generation: u32,
+    /// Complete through the checkpoint, whatever they say.
+    pub meters: Vec<MeterCover>,
+}
+
+/// Everything that a flush changes.
+pub(crate) struct Flusher<'e> {
+    pub disk: &'e Arc<dyn Disk>,
+    pub checkpoint: &'e mut Checkpoint,
+    pub cells: &'e mut Cells,
+    pub dedup: &'e mut Dedup,
+    pub flush: &'e mut Option<Flush>,
+    pub in_background: bool,
+}
+
+impl Flusher<'_> {
+    /// Starts a flush of everything that the tables hold, all of it durable; waits for the one before.
+    pub fn start(&mut self, at: FlushAt) -> Result<(), EngineError> {
+        if !self.in_background {
+            return self.run_now(at, false);
+        }
+        self.settle(true)?;
+        let job = self.job(at, false)?;
+        let named = std::thread::Builder::new().name("checkpoint".to_owned());
+        let handle =
+            named.spawn(move || job.run()).map_err(|error| StoreError::io("start a thread", &error))?;
+        *self.flush = Some(Flush(handle));
+        Ok(())
+    }
+
+    /// Flushes before it returns.
+    pub fn run_now(&mut self, at: FlushAt, pin: bool) -> Result<(), EngineError> {
+        self.settle(true)?;
+        let flushed = self.job(at, pin)?.run()?;
+        self.publish(flushed)
+    }
+
+    /// Takes over a flush that has ended; `wait` waits for one that has not.
+    pub fn settle(&mut self, wait: bool) -> Result<(), EngineError> {
+        let Some(Flush(handle)) = self.flush.take_if(|flush| wait || flush.0.is_finished()) else {
+            return Ok(());
+        };
+        match handle.join() {
+            Ok(flushed) => self.publish(flushed?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn job(&mut self, at: FlushAt, pin: bool) -> Result<Job, EngineError> {
+        let to = self.cells.reached();
+        let mut next = self.checkpoint.clone();
+        if pin && !next.pinned.contains(&to) {
+            next.pinned.push(to);
+        }
+        next.position = to;
+        next.log_hash = at.log_hash;
+        (next.known_at, next.journal_hash) = (at.known_at, at.journal_hash);
+        next.key_generation = at.key_generation;
+        next.durable_through = to;
+        next.meters =
+            at.meters.into_iter().map(|meter| MeterCover { complete_through: to, ..meter }).collect();
+        // Moving past identities that are in no run would lose them.
+        let identities = self.dedup.freeze().ok_or_else(|| {
+            StoreError::corrupt(
+                "index",
+                format!("position {to}"),
+                "a flush before this one was not taken over",
+            )
+        })?;
+        Ok(Job {
+            disk: Arc::clone(self.disk),
+            frozen: self.cells.freeze(),
+            identities,
+            filter: self.dedup.filter(),
+            cell_runs: self.cells.runs().to_vec(),
+            index_runs: self.dedup.runs().to_vec(),
+            next,
+        })
+    }
+
+    fn publish(&mut self, flushed: Flushed) -> Result<(), EngineError> {
+        let Flushed { checkpoint, cell_runs, index_runs, dropped } = flushed;
+        for name in dropped {
+            // The run may have been made anew under the same name.
+            if !checkpoint.cells.iter().chain(&checkpoint.index).any(|run| run.name == name) {
+                self.disk
+                    .remove(&name)
+                    .map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+            }
+        }
+        self.cells.publish(cell_runs, checkpoint.position);
+        self.dedup.publish(index_runs);
+        *self.checkpoint = checkpoint;
+        Ok(())
+    }
+}
+
+/// The filter over the runs of a store that was opened is made beside everything else.
+pub(crate) fn cover_in_background(
+    dedup: &Dedup,
+) -> std::io::Result<Option<JoinHandle<Result<(), StoreError>>>> {
+    let runs = dedup.runs().to_vec();
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    let filter = dedup.filter();
+    let named = std::thread::Builder::new().name("filter".to_owned());
+    named.spawn(move || filter.cover(&runs)).map(Some)
+}
 
 impl Engine {
     /// Makes cells and identities of the log that no run holds, splitting at pinned positions.
@@ -18,7 +231,7 @@ impl Engine {
             self.notes.push("usage cells are made anew: a meter version has none yet".to_owned());
             self.forget_cells()?;
         }
-        self.replay_cells()
+        self.replay_log()
     }
 
     /// Aggregates the log anew when a meter version came that has no cells yet.
@@ -26,8 +239,9 @@ impl Engine {
         if self.roots.end() == 0 || !self.has_uncovered_meter() {
             return Ok(());
         }
+        self.settle_flush(true)?;
         self.forget_cells()?;
-        self.replay_cells()?;
+        self.replay_log()?;
         self.checkpoint_now(false)
     }
 
@@ -38,30 +252,15 @@ impl Engine {
         !self.terms.meters().iter().all(covered)
     }
 
-    /// Lets all cells go; the dedup index stays.
+    /// Lets all cells go, and the identities that no run holds; the index runs stay.
     fn forget_cells(&mut self) -> Result<(), EngineError> {
-        self.checkpoint = Checkpoint { index: self.checkpoint.index.clone(), ..Checkpoint::empty() };
+        self.checkpoint = Checkpoint {
+            index: self.checkpoint.index.clone(),
+            pinned: self.checkpoint.pinned.clone(),
+            ..Checkpoint::empty()
+        };
         self.cells = Cells::open(self.disk.as_ref(), &self.checkpoint)?;
-        self.pending.clear();
-        Ok(())
-    }
-
-    fn replay_cells(&mut self) -> Result<(), EngineError> {
-        let pins = self.pins()?;
-        let indexed = self.checkpoint.indexed_to();
-        let blocks = self.roots.blocks(self.checkpoint.position);
-        for block in blocks {
-            let block = block?;
-            self.take_in(&block, indexed);
-            let is_pin = pins.contains(&block.end());
-            if self.read_only {
-                if is_pin {
-                    self.cells.split();
-                }
-            } else if is_pin || self.is_heavy() {
-                self.checkpoint_now(is_pin)?;
-            }
-        }
+        self.dedup = open_dedup(self.disk.as_ref(), &self.checkpoint)?;
         Ok(())
     }
 
@@ -73,78 +272,76 @@ impl Engine {
         Ok(pins)
     }
 
-    /// Aggregates a block and keeps its identities for the next run.
-    pub(crate) fn take_in(&mut self, block: &Block, indexed: u64) {
-        let end = block.end();
-        for accepted in &block.draft.accepted {
-            let digest = self.digest(&accepted.event);
-            self.cells.add(&accepted.event, digest, self.terms.meters(), end);
-            let position = block.position + u64::from(accepted.index);
-            if position >= indexed {
-                let entry = IndexEntry { identity: accepted.identity, payload: accepted.payload, position };
-                if let Some(dedup) = &mut self.dedup {
-                    dedup.insert(&entry);
-                }
-                self.pending.push(entry);
-            }
-        }
-        self.cells.reach(end);
-    }
-
+    /// Whether so much is in no run that it should be.
     pub(crate) fn is_heavy(&self) -> bool {
-        self.pending.len() >= CHECKPOINT_RECORDS || self.cells.pending().len() >= CHECKPOINT_RECORDS
+        is_heavy(&self.dedup, &self.cells, self.memory_bytes)
     }
 
-    /// Writes what no run holds as runs and publishes them in one atomic step.
+    /// Writes what no run holds as runs and publishes them in one atomic step, before it returns.
     ///
     /// **Errors**: those of the file layer; the old checkpoint then stands.
     pub fn checkpoint_now(&mut self, pin: bool) -> Result<(), EngineError> {
-        let written = self.write_checkpoint(pin);
+        self.check_not_failed()?;
+        let written = self.checkpoint_inline(pin);
         // What memory holds and what the disk holds may differ now: the folder must be opened again.
         self.failed |= written.is_err();
         written
     }
 
-    fn write_checkpoint(&mut self, pin: bool) -> Result<(), EngineError> {
-        self.check_not_failed()?;
+    fn checkpoint_inline(&mut self, pin: bool) -> Result<(), EngineError> {
         self.tables.commit()?;
-        let from = self.checkpoint.position;
         let to = self.cells.reached();
         assert!(to <= self.roots.durable(), "cells are made of what is durable");
-        let disk = self.disk.as_ref();
-        let mut next = self.checkpoint.clone();
-        if to > from {
-            let name = format!("cells/{from:020}-{to:020}.run");
-            next.cells.push(write_cells(disk, &name, from, to, self.cells.pending())?);
-            let indexed = next.indexed_to();
-            if to > indexed {
-                next.index.push(write_index(disk, indexed, to, &mut self.pending)?);
-            }
-        }
-        if pin && !next.pinned.contains(&to) {
-            next.pinned.push(to);
-        }
-        next.position = to;
-        next.log_hash = hash_at(&self.roots, to)?.ok_or_else(|| {
+        let log_hash = hash_at(&self.roots, to)?.ok_or_else(|| {
             StoreError::corrupt("log", format!("position {to}"), "no block ends where cells were made to")
         })?;
+        let at = self.flush_at(log_hash);
+        self.flusher().run_now(at, pin)
+    }
+
+    /// Starts to write what no run holds. Everything appended must be durable.
+    ///
+    /// **Errors**: those of the flush before, which is waited for.
+    pub(crate) fn start_flush(&mut self) -> Result<(), EngineError> {
+        assert_eq!(self.cells.reached(), self.roots.durable(), "cells are made of what is durable");
+        self.tables.commit()?;
+        let at = self.flush_at(self.roots.log_hash());
+        let started = self.flusher().start(at);
+        self.failed |= started.is_err();
+        started
+    }
+
+    /// Takes over a flush that has ended; `wait` waits for one that has not.
+    ///
+    /// **Errors**: those of the flush; the engine then stops.
+    pub(crate) fn settle_flush(&mut self, wait: bool) -> Result<(), EngineError> {
+        let settled = self.flusher().settle(wait);
+        self.failed |= settled.is_err();
+        settled
+    }
+
+    /// What a checkpoint of all cells says beside its runs.
+    pub(crate) fn flush_at(&self, log_hash: Hash) -> FlushAt {
         let head = self.roots.head();
-        (next.known_at, next.journal_hash) = (head.number, head.hash);
-        next.key_generation = self.roots.key_generation();
-        next.durable_through = to;
-        next.meters = self.covers(to);
-        let dropped = merge_runs(disk, &mut next)?;
-        write_checkpoint(disk, &next)?;
-        self.pending.clear();
-        for name in dropped {
-            // The run may have been made anew under the same name.
-            if !next.cells.iter().chain(&next.index).any(|run| run.name == name) {
-                disk.remove(&name).map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
-            }
+        let key_generation = self.roots.key_generation();
+        FlushAt {
+            log_hash,
+            known_at: head.number,
+            journal_hash: head.hash,
+            key_generation,
+            meters: self.covers(0),
         }
-        self.cells = Cells::open(disk, &next)?;
-        self.checkpoint = next;
-        Ok(())
+    }
+
+    fn flusher(&mut self) -> Flusher<'_> {
+        Flusher {
+            disk: &self.disk,
+            checkpoint: &mut self.checkpoint,
+            cells: &mut self.cells,
+            dedup: &mut self.dedup,
+            flush: &mut self.flush,
+            in_background: self.in_background,
+        }
     }
 
     pub(crate) fn covers(&self, complete_through: u64) -> Vec<MeterCover> {
@@ -155,11 +352,36 @@ impl Engine {
         };
         self.terms.meters().iter().map(cover).collect()
     }
+
+    /// Whether a store that is closed properly must be checkpointed before: what is left is read by every open.
+    pub(crate) fn has_long_tail(&self) -> bool {
+        self.roots.end() - self.checkpoint.position > CLOSED_TAIL_RECORDS
+    }
+}
+
+/// Whether tables have grown so large that they must be flushed: to three quarters of what the filter leaves of the
+/// memory, or to all that a flush under way leaves of it.
+pub(crate) fn is_heavy(dedup: &Dedup, cells: &Cells, memory_bytes: usize) -> bool {
+    let free = memory_bytes.saturating_sub(dedup.filter().memory_bytes()).max(TABLES_MIN_BYTES);
+    let pending = dedup.hot_bytes() + cells.pending_bytes();
+    let frozen = dedup.frozen_bytes() + cells.frozen_bytes();
+    let share = if frozen == 0 { free / 4 * 3 } else { free.saturating_sub(frozen).max(free / 4) };
+    pending > share || cells.pending_records() > TAIL_RECORDS
+}
+
+/// The dedup index as a checkpoint has it.
+pub(crate) fn open_dedup(disk: &dyn Disk, checkpoint: &Checkpoint) -> Result<Dedup, StoreError> {
+    let runs: Result<Vec<_>, _> =
+        checkpoint.index.iter().map(|fact| IndexRun::open(disk, fact).map(Arc::new)).collect();
+    Ok(Dedup::open(runs?))
 }
 
 /// The hash of the block that ends at a position; none where no block ends there.
-pub(crate) fn hash_at(roots: &Roots, position: u64) -> Result<Option<store::Hash>, StoreError> {
-    let Some(last) = position.checked_sub(1) else { return Ok(Some(store::Hash::ZERO)) };
+pub(crate) fn hash_at(roots: &Roots, position: u64) -> Result<Option<Hash>, StoreError> {
+    if position == roots.end() {
+        return Ok(Some(roots.log_hash()));
+    }
+    let Some(last) = position.checked_sub(1) else { return Ok(Some(Hash::ZERO)) };
     match roots.headers(last).next().transpose()? {
         Some((header, hash)) if header.position + u64::from(header.records) == position => Ok(Some(hash)),
         _ => Ok(None),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use metering::{Digest, Instant, Keys, event_digest};
+use metering::{Digest, EventView, Instant, Keys};
 use serde_json::{Value, json};
-use store::runs::{Checkpoint, IndexEntry};
+use store::runs::Checkpoint;
 use store::tables::Tables;
 use store::{Class, Disk, Head, Reference, Roots, Row, RowDraft, SegmentSizes};
 
 use crate::cells::Cells;
+use crate::checkpoint::Flush;
 use crate::clock::Clock;
 use crate::dedup::Dedup;
 use crate::error::{EngineError, ErrorKind};
@@ -43,6 +44,10 @@ pub struct Options {
     pub actor: String,
     /// When segments roll.
     pub sizes: SegmentSizes,
+    /// Bytes of memory for the tables of what no run holds yet and the filter over the identities in runs.
+    pub memory_bytes: usize,
+    /// Whether runs are written beside the path of events, by a thread of their own.
+    pub in_background: bool,
 }
 
 /// The engine over one folder. See the crate's documentation for the path of an event.
@@ -53,8 +58,10 @@ pub struct Engine {
     pub(crate) tables: Tables,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) cells: Cells,
-    pub(crate) dedup: Option<Dedup>,
-    pub(crate) pending: Vec<IndexEntry>,
+    pub(crate) dedup: Dedup,
+    pub(crate) flush: Option<Flush>,
+    pub(crate) memory_bytes: usize,
+    pub(crate) in_background: bool,
     pub(crate) terms: TermSet,
     pub(crate) notes: Vec<String>,
     pub(crate) read_only: bool,
@@ -69,8 +76,8 @@ impl Engine {
     }
 
     /// The keyed digest of an event.
-    pub fn digest(&self, event: &metering::Event) -> Digest {
-        event_digest(self.roots.keys(), TENANT, event)
+    pub fn digest<'e>(&self, event: impl Into<EventView<'e>>) -> Digest {
+        metering::fingerprint_of(self.roots.keys(), TENANT, event).digest
     }
 
     /// After a checkpoint that failed half way nothing more is written.
@@ -133,9 +140,8 @@ impl Engine {
             return Ok(());
         }
         self.check_not_failed()?;
-        if self.roots.end() > self.checkpoint.position
-            || self.checkpoint.meters != self.covers(self.checkpoint.position)
-        {
+        self.settle_flush(true)?;
+        if self.has_long_tail() || self.checkpoint.meters != self.covers(self.checkpoint.position) {
             self.checkpoint_now(false)?;
         }
         self.tables.commit()?;
@@ -146,6 +152,11 @@ impl Engine {
             .collect();
         self.roots.close(self.clock.now(), &known)?;
         Ok(())
+    }
+
+    /// How many cell runs and index runs there are.
+    pub fn runs(&self) -> (usize, usize) {
+        (self.checkpoint.cells.len(), self.checkpoint.index.len())
     }
 
     /// What opening had to do beyond the usual: recovered, rebuilt.

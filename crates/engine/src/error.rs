@@ -6,7 +6,7 @@ pub use store::ErrorKind;
 use store::StoreError;
 
 /// An error of the engine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineError {
     /// What to do.
     pub kind: ErrorKind,
@@ -16,6 +16,12 @@ pub struct EngineError {
     pub message: String,
     /// What to try.
     pub hint: String,
+}
+
+impl From<connectors::InputError> for EngineError {
+    fn from(error: connectors::InputError) -> Self {
+        Self::invalid("batch_unreadable", error.to_string(), "send the records in the format of the decoder")
+    }
 }
 
 impl EngineError {

@@ -1,9 +1,8 @@
-//! Files of events: read in chunks, prepared in parallel, appended in order.
+//! Files of events: what one run of `ingest` does, and what of it stands in the journal.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 
-use connectors::{Decoder, Feed, RawRecord, Records};
+use connectors::{Chunks, Decoder, Feed};
 use metering::Instant;
 use money::Sum;
 use serde_json::{Value, json};
@@ -11,7 +10,6 @@ use store::{Class, Counter, CounterKey, Effect, RowDraft};
 
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
-use crate::prepare::prepare_all;
 
 /// What one run of `ingest` did to one feed.
 #[derive(Clone, Debug)]
@@ -47,7 +45,7 @@ impl FeedReport {
 pub struct FeedOptions {
     /// Records a batch: each is one block of the log and one sync.
     pub batch_records: usize,
-    /// Threads: one writes, the others decode; at least one of those.
+    /// Threads that decode; at least one. One more gives fates, and one writes.
     pub threads: usize,
 }
 
@@ -56,29 +54,6 @@ impl Default for FeedOptions {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { batch_records: 16_384, threads }
     }
-}
-
-/// Why a feed has no more batches.
-enum End {
-    /// All was read.
-    Whole,
-    /// The stream broke off.
-    Broken(String),
-}
-
-fn next_batch(
-    records: &mut Records<Box<dyn BufRead + Send>>,
-    batch_records: usize,
-) -> (Vec<RawRecord>, Option<End>) {
-    let mut batch = Vec::with_capacity(batch_records);
-    while batch.len() < batch_records {
-        match records.next() {
-            Some(Ok(record)) => batch.push(record),
-            Some(Err(error)) => return (batch, Some(End::Broken(error.to_string()))),
-            None => return (batch, Some(End::Whole)),
-        }
-    }
-    (batch, None)
 }
 
 impl Engine {
@@ -94,7 +69,7 @@ impl Engine {
         caller: &Caller,
         decoder: &Decoder,
         feed: &Feed,
-        input: Box<dyn BufRead + Send>,
+        input: Chunks,
         options: FeedOptions,
         progress: &mut dyn FnMut(u64),
     ) -> Result<FeedReport, EngineError> {
@@ -102,34 +77,14 @@ impl Engine {
         self.journal_begun(caller, &asked)?;
         let from = self.end();
         let mut counters = BTreeMap::new();
-        let (mut received, mut broken) = (0, None);
-        let keys = self.keys().clone();
-        // One batch is prepared while the one before it is written; no more than these two are held.
-        std::thread::scope(|scope| -> Result<(), EngineError> {
-            let (send, batches) = std::sync::mpsc::sync_channel(0);
-            scope.spawn(move || {
-                let mut records = decoder.records(input);
-                loop {
-                    let (batch, end) = next_batch(&mut records, options.batch_records);
-                    let prepared =
-                        prepare_all(&keys, decoder, feed, batch, options.threads.saturating_sub(1));
-                    let last = end.is_some();
-                    // The writer is gone when a write failed: nothing more is wanted.
-                    if send.send((prepared, end)).is_err() || last {
-                        break;
-                    }
-                }
-            });
-            for (prepared, end) in batches {
-                received += prepared.len() as u64;
-                add(&mut counters, self.append(decoder, feed, prepared)?.counters);
-                progress(received);
-                if let Some(End::Broken(why)) = end {
-                    broken = Some(why);
-                }
-            }
-            Ok(())
-        })?;
+        let mut received = 0;
+        let mut heard = |batch: u64, more: Vec<Counter>| {
+            received += batch;
+            add(&mut counters, more);
+            progress(received);
+        };
+        let end = self.stream(decoder, feed, input, options, &mut heard)?;
+        let broken = end.map(|error| error.to_string());
         let counters = listed(counters);
         let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
         let caller = Caller { idempotency_key: None, ..caller.clone() };

@@ -61,9 +61,9 @@ impl Engine {
         }
         self.read(Stretch { from: first, to: self.end() }, &mut |block, index, event| {
             let position = block.position + u64::from(index);
-            let Some(periods) = sealed.get(&event.account) else { return };
+            let Some(periods) = sealed.get(event.account) else { return };
             for one in periods.iter().filter(|one| is_late(one, position, event.occurred_at)) {
-                let key = (event.account.clone(), event.event_type.clone());
+                let key = (event.account.to_owned(), event.event_type.to_owned());
                 let totals = late[one.name].by_account.entry(key).or_insert(Totals::ZERO);
                 totals.records += 1;
                 totals.quantity = totals.quantity.merge(metering::base_units(event));

@@ -27,6 +27,7 @@
 //! [`Engine::invoice_run`], [`Engine::explain`], [`verify`].
 #![forbid(unsafe_code)]
 
+mod admit;
 mod apply;
 mod balance;
 mod billing;
@@ -46,21 +47,27 @@ mod open;
 mod personal;
 mod prepare;
 mod quarantine;
+mod replay;
+mod shard;
+mod stream;
 mod terms;
 mod usage;
 mod verify;
+mod verify_runs;
 
 pub use apply::{Action, Change, Plan};
 pub use billing::{OpenPeriod, PeriodName, RunReport, Unbilled};
 pub use cells::Totals;
+pub use checkpoint::MEMORY_BYTES;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use engine::{Caller, Engine, Options, Random, TENANT};
 pub use error::{EngineError, ErrorKind};
 pub use feeds::{FeedOptions, FeedReport, report_json};
 pub use ingest::Answer;
 pub use late::Late;
-pub use prepare::{Hashed, Origin, Prepared, Refused, check, prepare_all};
+pub use prepare::{Prepared, prepare};
 pub use quarantine::{REPLAY_FEED, Repair, Replayed};
+pub use shard::Shard;
 pub use terms::TermSet;
 pub use usage::{GroupBy, ListedEvent, UsageQuery};
 pub use verify::{Finding, Verified, verify};

@@ -1,43 +1,32 @@
-//! Merging of runs: a run joins the one before it unless that is much larger, so that their number grows with
-//! the logarithm of the log, and each cell is written again only so often.
+//! Merging of runs: four of about one size become one, so that their number grows with the logarithm of the log, and
+//! each entry is written again only so often.
+
+use std::sync::Arc;
 
 use store::Disk;
-use store::runs::{CellRun, CellTable, Checkpoint, RunFact, read_index, write_cells, write_index};
+use store::runs::{IndexRun, RunFact, cell_run_name, merge_cells, merge_index};
 
 use crate::error::EngineError;
 
-/// A run joins its neighbour while that one has no more than this many times its entries.
-const RATIO: u64 = 2;
+/// So many runs of about one size become one: each entry is written again with each size that it passes.
+const RUNS_MAX: usize = 4;
 
-/// Merges the newest runs of a checkpoint; answers the files to remove once the new checkpoint stands. No cell
-/// run ever reaches across a pin.
-///
-/// **Errors**: a run that cannot be read or written.
-pub fn merge_runs(disk: &dyn Disk, checkpoint: &mut Checkpoint) -> Result<Vec<String>, EngineError> {
-    let mut dropped = Vec::new();
-    let pinned = checkpoint.pinned.clone();
-    merge_newest(&mut checkpoint.cells, &mut dropped, &|run| pinned.contains(&run.from), &|pair| {
-        merge_cells(disk, pair)
-    })?;
-    merge_newest(&mut checkpoint.index, &mut dropped, &|_| false, &|pair| merge_index(disk, pair))?;
-    Ok(dropped)
-}
-
-fn merge_newest(
-    runs: &mut Vec<RunFact>,
-    dropped: &mut Vec<String>,
-    is_pinned: &dyn Fn(&RunFact) -> bool,
-    merge: &dyn Fn(&[RunFact]) -> Result<RunFact, EngineError>,
-) -> Result<(), EngineError> {
-    while let [.., before, last] = runs.as_slice() {
-        if is_pinned(last) || before.entries > last.entries.saturating_mul(RATIO) {
+/// The first of the newest runs that should become one; none where they should stay. A pin is crossed by none.
+fn newest_group(runs: &[RunFact], pinned: &[u64]) -> Option<usize> {
+    let mut first = runs.len().checked_sub(1)?;
+    let size = size_class(&runs[first]);
+    while let Some(before) = first.checked_sub(1) {
+        if pinned.contains(&runs[first].from) || size_class(&runs[before]) > size {
             break;
         }
-        let merged = merge(&[before.clone(), last.clone()])?;
-        dropped.extend(runs.drain(runs.len() - 2..).map(|run| run.name));
-        runs.push(merged);
+        first = before;
     }
-    Ok(())
+    (runs.len() - first >= RUNS_MAX).then_some(first)
+}
+
+/// Entries by powers of four.
+fn size_class(run: &RunFact) -> u32 {
+    run.entries.max(1).ilog2() / 2
 }
 
 fn bounds(group: &[RunFact]) -> (u64, u64) {
@@ -46,20 +35,40 @@ fn bounds(group: &[RunFact]) -> (u64, u64) {
     (from, to)
 }
 
-fn merge_cells(disk: &dyn Disk, group: &[RunFact]) -> Result<RunFact, EngineError> {
-    let mut all = CellTable::default();
-    for fact in group {
-        CellRun::open(disk, fact)?.all(&mut |key, cell| all.add(key, cell))?;
+/// Merges the newest cell runs where they should be; adds the files to remove once the new checkpoint stands.
+///
+/// **Errors**: a run that cannot be read or written.
+pub fn merge_cell_runs(
+    disk: &dyn Disk,
+    facts: &mut Vec<RunFact>,
+    pinned: &[u64],
+    dropped: &mut Vec<String>,
+) -> Result<(), EngineError> {
+    while let Some(first) = newest_group(facts, pinned) {
+        let (from, to) = bounds(&facts[first..]);
+        let merged = merge_cells(disk, &facts[first..], &cell_run_name(from, to), from, to)?;
+        dropped.extend(facts.drain(first..).map(|run| run.name));
+        facts.push(merged);
     }
-    let (from, to) = bounds(group);
-    Ok(write_cells(disk, &format!("cells/{from:020}-{to:020}.run"), from, to, &all)?)
+    Ok(())
 }
 
-fn merge_index(disk: &dyn Disk, group: &[RunFact]) -> Result<RunFact, EngineError> {
-    let mut entries = Vec::new();
-    for fact in group {
-        read_index(disk, fact, &mut |entry| entries.push(entry))?;
+/// Merges the newest index runs where they should be; adds the files to remove once the new checkpoint stands.
+///
+/// **Errors**: a run that cannot be read or written.
+pub fn merge_index_runs(
+    disk: &dyn Disk,
+    facts: &mut Vec<RunFact>,
+    mut runs: Vec<Arc<IndexRun>>,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<Arc<IndexRun>>, EngineError> {
+    while let Some(first) = newest_group(facts, &[]) {
+        let (from, to) = bounds(&facts[first..]);
+        let merged = merge_index(disk, &runs[first..], from, to)?;
+        dropped.extend(facts.drain(first..).map(|run| run.name));
+        runs.truncate(first);
+        runs.push(Arc::new(IndexRun::open(disk, &merged)?));
+        facts.push(merged);
     }
-    let (from, to) = bounds(group);
-    Ok(write_index(disk, from, to, &mut entries)?)
+    Ok(runs)
 }

@@ -7,7 +7,7 @@ use store::tables::Tables;
 use store::{CreateOptions, Disk, KEYS, KnownDurable, Mode, OpenOptions, Roots, StoreError};
 
 use crate::cells::Cells;
-use crate::checkpoint::hash_at;
+use crate::checkpoint::{MEMORY_BYTES, TAIL_RECORDS, cover_in_background, hash_at, open_dedup};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::error::{EngineError, ErrorKind};
@@ -40,8 +40,17 @@ impl Engine {
             Roots::create(Arc::clone(&disk), CreateOptions { keys: options.keys, random, now, actor, sizes })?
         };
         let tables = open_tables(&disk, &roots, &mut notes)?;
-        let engine = Self::catch_up(disk, options.clock, roots, tables, notes, false)?;
+        let setting = Setting {
+            clock: options.clock,
+            memory_bytes: options.memory_bytes,
+            in_background: options.in_background,
+            read_only: false,
+        };
+        let engine = Self::catch_up(disk, setting, roots, tables, notes)?;
         engine.remove_leftovers()?;
+        if engine.in_background {
+            cover_in_background(&engine.dedup).map_err(|error| StoreError::io("start a thread", &error))?;
+        }
         Ok(engine)
     }
 
@@ -84,7 +93,7 @@ impl Engine {
             && tables.applied() == reached
             && is_derived_from(&tables, &roots)?
         {
-            return Self::catch_up(disk, options.clock, roots, tables, Vec::new(), true);
+            return Self::catch_up(disk, Setting::to_read(options.clock), roots, tables, Vec::new());
         }
         drop(roots);
         Self::open(disk, options)
@@ -92,16 +101,16 @@ impl Engine {
 
     fn catch_up(
         disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
+        setting: Setting,
         roots: Roots,
         tables: Tables,
         mut notes: Vec<String>,
-        read_only: bool,
     ) -> Result<Self, EngineError> {
         let checkpoint = open_checkpoint(disk.as_ref(), &roots, &mut notes)?;
         let cells = Cells::open(disk.as_ref(), &checkpoint)?;
+        let dedup = open_dedup(disk.as_ref(), &checkpoint)?;
         let terms = TermSet::empty();
-        let pending = Vec::new();
+        let Setting { clock, memory_bytes, in_background, read_only } = setting;
         let mut engine = Self {
             disk,
             clock,
@@ -109,8 +118,10 @@ impl Engine {
             tables,
             checkpoint,
             cells,
-            dedup: None,
-            pending,
+            dedup,
+            flush: None,
+            memory_bytes,
+            in_background,
             terms,
             notes,
             read_only,
@@ -132,7 +143,7 @@ impl Engine {
         roots: Roots,
     ) -> Result<Self, EngineError> {
         let tables = crate::verify::derive(&roots, (roots.head().number, roots.end()))?;
-        Self::catch_up(disk, clock, roots, tables, Vec::new(), true)
+        Self::catch_up(disk, Setting::to_read(clock), roots, tables, Vec::new())
     }
 
     /// Applies the rows and blocks that the tables have not seen.
@@ -145,11 +156,25 @@ impl Engine {
         for next in self.roots.rows(row + 1) {
             self.tables.apply_row(&next?)?;
         }
-        for block in self.roots.blocks(position) {
+        for block in self.roots.fates(position) {
             self.tables.apply_block(&block?)?;
         }
         self.tables.commit()?;
         Ok(())
+    }
+}
+
+/// How an engine works once it is open.
+struct Setting {
+    clock: Arc<dyn Clock>,
+    memory_bytes: usize,
+    in_background: bool,
+    read_only: bool,
+}
+
+impl Setting {
+    fn to_read(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, memory_bytes: MEMORY_BYTES, in_background: false, read_only: true }
     }
 }
 
@@ -172,8 +197,11 @@ fn known_durable(disk: &dyn Disk) -> KnownDurable {
 /// damaged does not: it is made anew.
 fn is_caught_up(disk: &dyn Disk, roots: &Roots) -> Result<bool, StoreError> {
     match read_checkpoint(disk) {
-        Ok(Some(checkpoint)) => Ok(checkpoint.position == roots.end() && fits(disk, roots, &checkpoint)?),
-        Ok(None) => Ok(roots.end() == 0),
+        Ok(Some(checkpoint)) => {
+            let is_near = roots.end().saturating_sub(checkpoint.position) <= TAIL_RECORDS;
+            Ok(is_near && fits(disk, roots, &checkpoint)?)
+        }
+        Ok(None) => Ok(roots.end() <= TAIL_RECORDS),
         Err(error) if error.kind == ErrorKind::Corrupt => Ok(false),
         Err(error) => Err(error),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connectors::{Decoder, Feed, decode_kept, set_json};
+use connectors::{Chunk, Decoder, Feed, set_json};
 use metering::{Code, Fate};
 use serde_json::{Value, json};
 use store::tables::{QuarantineFilter, QuarantineRow};
@@ -11,7 +11,7 @@ use store::{Class, Effect, Kept};
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
 use crate::feeds::{FeedReport, report_json};
-use crate::prepare::{Origin, Prepared, Refused, check};
+use crate::prepare::{Prepared, seed};
 
 /// The feed that replayed records come in by.
 pub const REPLAY_FEED: &str = "quarantine";
@@ -90,7 +90,7 @@ impl Engine {
                 .ok_or_else(|| EngineError::stored("a replay", "its result lacks a field"));
         }
         let prepared = self.all_repaired(records);
-        let prepared: Vec<Prepared> =
+        let prepared: Prepared =
             self.journal_failure(caller, Class::Usage, "quarantine_replay", input.clone(), prepared)?;
         let feed = Feed { name: REPLAY_FEED.to_owned(), source: REPLAY_FEED.to_owned() };
         let from = self.end();
@@ -121,15 +121,17 @@ impl Engine {
         Ok(replayed)
     }
 
-    fn all_repaired(&self, records: &[(u64, Repair)]) -> Result<Vec<Prepared>, EngineError> {
+    fn all_repaired(&self, records: &[(u64, Repair)]) -> Result<Prepared, EngineError> {
         let positions: Vec<u64> = records.iter().map(|(position, _)| *position).collect();
         let mut kept = self.kept_at(&positions)?;
-        let one = |(position, repair): &(u64, Repair)| {
+        let mut chunk = Chunk::of_records(seed(self.keys()));
+        for (position, repair) in records {
             self.still_open(*position)?;
             let kept = kept.remove(position).ok_or_else(|| not_in_quarantine(*position))?;
-            self.repaired(*position, kept, repair)
-        };
-        records.iter().map(one).collect()
+            let body = repaired(*position, kept.body, repair)?;
+            chunk.add_kept(*position, &kept.format, &body);
+        }
+        Ok(Prepared::new(self.keys(), chunk))
     }
 
     fn still_open(&self, position: u64) -> Result<(), EngineError> {
@@ -144,33 +146,26 @@ impl Engine {
             None => Err(not_in_quarantine(position)),
         }
     }
+}
 
-    fn repaired(&self, position: u64, kept: Kept, repair: &Repair) -> Result<Prepared, EngineError> {
-        let mut body = match repair {
-            Repair::Replace(bytes) => bytes.clone(),
-            Repair::None | Repair::Set(_) => kept.body,
-        };
-        if let Repair::Set(members) = repair {
-            for (path, value) in members {
-                body = set_json(&body, path, value).map_err(|error| {
-                    EngineError::invalid(
-                        "repair_failed",
-                        format!("`{path}` cannot be set in the record at position `{position}`: {error}"),
-                        "see it with `counterfoil quarantine show`, or replace it whole with --with FILE",
-                    )
-                })?;
-            }
-        }
-        let outcome = match decode_kept(&kept.format, &body) {
-            Ok(draft) => check(self.keys(), draft),
-            Err(undecodable) => Err(Refused {
-                rejection: undecodable.rejection,
-                source: undecodable.source,
-                id: undecodable.id,
-            }),
-        };
-        Ok(Prepared { line: position, outcome, origin: Origin::Quarantine(kept.format, body) })
+/// The bytes of a kept record, repaired.
+fn repaired(position: u64, kept: Vec<u8>, repair: &Repair) -> Result<Vec<u8>, EngineError> {
+    let members = match repair {
+        Repair::None => return Ok(kept),
+        Repair::Replace(bytes) => return Ok(bytes.clone()),
+        Repair::Set(members) => members,
+    };
+    let mut body = kept;
+    for (path, value) in members {
+        body = set_json(&body, path, value).map_err(|error| {
+            EngineError::invalid(
+                "repair_failed",
+                format!("`{path}` cannot be set in the record at position `{position}`: {error}"),
+                "see it with `counterfoil quarantine show`, or replace it whole with --with FILE",
+            )
+        })?;
     }
+    Ok(body)
 }
 
 impl Repair {

@@ -1,6 +1,7 @@
 //! The terms as known at one journal position, in the typed form that rating reads.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
 
 use connectors::config::{Term, parse_term};
 use invoicing::terms::{Terms, Version};
@@ -21,7 +22,7 @@ pub struct TermSet {
     /// Every version as stored, by kind and name.
     pub stored: Vec<StoredTerm>,
     meters: Vec<Meter>,
-    accounts: HashSet<String>,
+    accounts: HashSet<String, Quick>,
     first_sight: bool,
 }
 
@@ -33,7 +34,7 @@ impl TermSet {
             terms: Terms::default(),
             stored: Vec::new(),
             meters: Vec::new(),
-            accounts: HashSet::new(),
+            accounts: HashSet::with_hasher(Quick::new()),
             first_sight: false,
         }
     }
@@ -106,5 +107,39 @@ impl TermSet {
         let wanted = (kind, name);
         let end = self.stored.partition_point(|s| (s.kind.as_str(), s.name.as_str()) <= wanted);
         self.stored.get(end.checked_sub(1)?).filter(|s| (s.kind.as_str(), s.name.as_str()) == wanted)
+    }
+}
+
+/// Hashes names quickly under a secret of the process, so that hostile names do not meet.
+#[derive(Clone)]
+struct Quick(u64);
+
+impl Quick {
+    fn new() -> Self {
+        Self(std::hash::RandomState::new().hash_one(0))
+    }
+}
+
+impl BuildHasher for Quick {
+    type Hasher = QuickHasher;
+
+    fn build_hasher(&self) -> QuickHasher {
+        QuickHasher(self.0)
+    }
+}
+
+struct QuickHasher(u64);
+
+impl Hasher for QuickHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = metering::seeded(self.0, bytes);
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // What the standard library writes behind a text; its length is in the hash already.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }

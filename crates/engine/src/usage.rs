@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use invoicing::terms::Terms;
-use metering::{Cell, CellKey, Event, Instant, Meter, Zone, cell_start};
+use metering::{CELL_NS, Cell, CellKey, Event, EventView, Instant, Meter, Zone, cell_start};
 use store::Block;
 
 use crate::cells::{CellQuery, Stretch, Totals};
@@ -105,11 +105,16 @@ impl Engine {
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
             let group = grouping(terms, part.meter, by)?;
-            self.visit_part(query, &part, &mut |key, cell| {
+            let overflow = self.visit_part(query, &part, &mut |key, cell| {
                 if fits(&key.dimensions) {
                     groups.entry(group(key)).or_insert(Totals::ZERO).add(cell);
                 }
             })?;
+            let asks_dimensions =
+                !query.only.is_empty() || by.iter().any(|by| matches!(by, GroupBy::Dimension(_)));
+            if overflow && asks_dimensions {
+                return Err(cardinality_exceeded(part.meter));
+            }
         }
         Ok(groups)
     }
@@ -139,11 +144,11 @@ impl Engine {
             tests.push((part, fits));
         }
         let mut listed = Vec::new();
-        self.read(Stretch { from: 0, to: query.as_of }, &mut |block, index, event| {
+        let window = (query.start, query.end);
+        self.read_within(Stretch { from: 0, to: query.as_of }, window, &mut |block, index, event| {
             for (part, fits) in &tests {
                 let meter = part.meter;
                 let counts = within(query.account, part.start, part.end, event)
-                    && meter.names(&event.event_type)
                     && meter.counts(event)
                     && fits(&meter.dimensions_of(event));
                 if counts {
@@ -151,7 +156,7 @@ impl Engine {
                         position: block.position + u64::from(index),
                         received_at: block.draft.received_at,
                         value: meter.value_of(event).ok(),
-                        event: event.clone(),
+                        event: event.to_event(),
                     });
                 }
             }
@@ -172,71 +177,81 @@ impl Engine {
             end: Instant(i64::MAX),
             as_of: self.end(),
         };
-        let left = self.cells.visit(&query, &mut |key, cell| {
+        let visited = self.cells.visit(&query, &mut |key, cell| {
             by_source.entry(key.source.clone()).or_insert(Totals::ZERO).add(cell);
         })?;
-        debug_assert!(left.is_empty(), "cells reach to the end of the log");
+        debug_assert!(visited.left.is_empty(), "cells reach to the end of the log");
         Ok(by_source)
     }
 
-    /// Cells of one version in its part of the window, cut cells read from the log.
+    /// Cells of one version in its part of the window, cut cells read from the log. Answers whether its dimensions
+    /// were not kept somewhere.
     fn visit_part(
         &self,
         query: &UsageQuery<'_>,
         part: &Part<'_>,
         visit: &mut dyn FnMut(&CellKey, &Cell),
-    ) -> Result<(), EngineError> {
+    ) -> Result<bool, EngineError> {
         let cells = CellQuery {
-            meter: Some((part.meter.name.clone(), part.meter.version)),
+            meter: Some(part.meter),
             account: query.account,
             start: part.start,
             end: part.end,
             as_of: query.as_of,
         };
-        let left = self.cells.visit(&cells, visit)?;
+        let visited = self.cells.visit(&cells, visit)?;
         let cut = cells.cut_cells();
-        let in_log = |event: &Event| within(query.account, part.start, part.end, event);
-        let in_cut = |event: &Event| cut.contains(&cell_start(event.occurred_at));
-        let mut add = |event: &Event| {
-            let digest = self.digest(event);
-            metering::aggregate(event, digest, std::slice::from_ref(part.meter), &mut |key, cell| {
-                if key.meter.is_some() {
-                    visit(key, cell);
-                }
-            });
+        let in_log = |event: EventView<'_>| within(query.account, part.start, part.end, event);
+        let in_cut = |event: EventView<'_>| cut.contains(&cell_start(event.occurred_at));
+        let mut add = |event: EventView<'_>| {
+            if let Some((key, cell)) = metering::meter_cell(event, self.digest(event), part.meter) {
+                visit(&key, &cell);
+            }
         };
-        for stretch in &left {
+        for stretch in &visited.left {
             self.read(*stretch, &mut |_, _, event| {
                 if in_log(event) && !in_cut(event) {
                     add(event);
                 }
             })?;
         }
-        if !cut.is_empty() {
-            self.read(Stretch { from: 0, to: query.as_of }, &mut |_, _, event| {
-                if in_log(event) && in_cut(event) {
+        for cell in &cut {
+            // Only the blocks that reach into the cell are unpacked.
+            let end = Instant(cell.0.saturating_add(CELL_NS));
+            self.read_within(Stretch { from: 0, to: query.as_of }, (*cell, end), &mut |_, _, event| {
+                if in_log(event) && cell_start(event.occurred_at) == *cell {
                     add(event);
                 }
             })?;
         }
-        Ok(())
+        Ok(visited.overflow)
     }
 
     /// Reads the accepted events of a stretch of the log.
     pub(crate) fn read(
         &self,
         stretch: Stretch,
-        visit: &mut dyn FnMut(&Block, u32, &Event),
+        visit: &mut dyn FnMut(&Block, u32, EventView<'_>),
     ) -> Result<(), EngineError> {
-        for block in self.roots.blocks(stretch.from) {
+        self.read_within(stretch, (Instant(i64::MIN), Instant(i64::MAX)), visit)
+    }
+
+    /// Reads the accepted events of a stretch of the log, of blocks only that reach into a window.
+    fn read_within(
+        &self,
+        stretch: Stretch,
+        (start, end): (Instant, Instant),
+        visit: &mut dyn FnMut(&Block, u32, EventView<'_>),
+    ) -> Result<(), EngineError> {
+        for block in self.roots.blocks_within(stretch.from, start, end) {
             let block = block?;
             if block.position >= stretch.to {
                 break;
             }
-            for accepted in &block.draft.accepted {
-                let position = block.position + u64::from(accepted.index);
+            for (index, event) in block.draft.accepted.iter() {
+                let position = block.position + u64::from(index);
                 if position >= stretch.from && position < stretch.to {
-                    visit(&block, accepted.index, &accepted.event);
+                    visit(&block, index, event);
                 }
             }
         }
@@ -268,7 +283,7 @@ fn parts<'t>(terms: &'t Terms, query: &UsageQuery<'_>) -> Result<Vec<Part<'t>>, 
     Ok(parts.collect())
 }
 
-fn within(account: Option<&str>, start: Instant, end: Instant, event: &Event) -> bool {
+fn within(account: Option<&str>, start: Instant, end: Instant, event: EventView<'_>) -> bool {
     event.occurred_at >= start
         && event.occurred_at < end
         && account.is_none_or(|account| event.account == account)
@@ -288,6 +303,14 @@ fn dimension_index(terms: &Terms, meter: &Meter, dimension: &str) -> Result<Opti
         return Err(EngineError::invalid("unknown_dimension", message, known));
     }
     Ok(place(meter))
+}
+
+fn cardinality_exceeded(meter: &Meter) -> EngineError {
+    EngineError::invalid(
+        "cardinality_exceeded",
+        format!("the dimensions of meter `{}` have too many values to be told apart", meter.name),
+        "ask for its totals, or give the meter fewer dimensions in a new version",
+    )
 }
 
 type DimensionTest = Box<dyn Fn(&[Option<String>]) -> bool>;

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use invoicing::LineKey;
-use metering::event_digest;
-use store::runs::{CellTable, IndexEntry, read_index};
 use store::tables::{InvoiceFilter, Tables, check_pages};
 use store::{Disk, Head, HeadCheck, Roots};
 
 use crate::billing::line_keys;
-use crate::engine::{Engine, TENANT};
+use crate::engine::Engine;
 use crate::error::{EngineError, ErrorKind};
 use crate::explain::known_at;
 use crate::terms::TermSet;
+use crate::verify_runs::cells_and_index;
 
 /// Something that is not what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +157,7 @@ pub(crate) fn derive(roots: &Roots, through: (u64, u64)) -> Result<Tables, Engin
         }
         tables.apply_row(&row)?;
     }
-    for block in roots.blocks(0) {
+    for block in roots.fates(0) {
         let block = block?;
         if block.end() > through.1 {
             break;
@@ -167,62 +166,6 @@ pub(crate) fn derive(roots: &Roots, through: (u64, u64)) -> Result<Tables, Engin
     }
     tables.commit()?;
     Ok(tables)
-}
-
-/// Aggregates the log anew and compares every cell and identity that the runs hold.
-fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), EngineError> {
-    let to = engine.checkpoint.position;
-    let indexed_to = engine.checkpoint.indexed_to();
-    let mut cells = CellTable::default();
-    let mut entries = Vec::new();
-    let covered: Vec<_> = engine
-        .terms
-        .meters()
-        .iter()
-        .filter(|m| engine.checkpoint.meters.iter().any(|c| c.meter == m.name && c.version == m.version))
-        .cloned()
-        .collect();
-    for block in engine.roots.blocks(0) {
-        let block = block?;
-        if block.position >= to.max(indexed_to) {
-            break;
-        }
-        for accepted in &block.draft.accepted {
-            let digest = event_digest(engine.keys(), TENANT, &accepted.event);
-            metering::aggregate(&accepted.event, digest, &covered, &mut |key, cell| cells.add(key, cell));
-            verified.events += 1;
-            entries.push(IndexEntry {
-                identity: accepted.identity,
-                payload: accepted.payload,
-                position: block.position + u64::from(accepted.index),
-            });
-        }
-    }
-    verified.cells = cells.len() as u64;
-    let held = engine.cells.all_in_runs()?;
-    if let Some((key, stored, made)) = held.difference(&cells) {
-        let what = format!("stored {stored:?}, aggregated from the log {made:?}");
-        verified.findings.push(Finding { file: "cells".to_owned(), place: format!("{key:?}"), what });
-    }
-    entries.sort_unstable();
-    let mut indexed = Vec::with_capacity(entries.len());
-    for run in &engine.checkpoint.index {
-        read_index(engine.disk.as_ref(), run, &mut |entry| indexed.push(entry))?;
-    }
-    indexed.sort_unstable();
-    if indexed != entries {
-        let at = indexed
-            .iter()
-            .zip(&entries)
-            .position(|(a, b)| a != b)
-            .unwrap_or(indexed.len().min(entries.len()));
-        verified.findings.push(Finding {
-            file: "index".to_owned(),
-            place: format!("entry {at}"),
-            what: format!("expected {} entries from the log, found {}", entries.len(), indexed.len()),
-        });
-    }
-    Ok(())
 }
 
 /// received = Σ fates per feed; accepted = Σ base cells per source.

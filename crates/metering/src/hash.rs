@@ -7,9 +7,12 @@ use siphasher::sip::SipHasher24;
 use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher24Wide};
 use thiserror::Error;
 
+use crate::batch::Batch;
 use crate::event::Event;
 use crate::excerpt::excerpt;
 use crate::keys::Keys;
+use crate::sip::{Message, Sip, three};
+use crate::view::EventView;
 
 /// The version of the canonical form that payload hashes and digests are made of; stored beside them.
 pub const CANONICAL_FORM_VERSION: u32 = 1;
@@ -61,7 +64,7 @@ pub fn identity(keys: &Keys, tenant: &str, source: &str, id: &str) -> Identity {
 /// `occurred_at` (8 bytes of nanoseconds, two's complement, least significant first), canonical properties.
 pub fn payload_hash(keys: &Keys, event: &Event) -> PayloadHash {
     let mut parts = Parts::with_capacity(128);
-    parts.content(event, &event.properties.to_canonical_json());
+    parts.content(&event.into(), &event.properties.to_canonical_json());
     PayloadHash(SipHasher24::new_with_key(&keys.identity).hash(&parts.0))
 }
 
@@ -70,20 +73,98 @@ pub fn payload_hash(keys: &Keys, event: &Event) -> PayloadHash {
 pub fn event_digest(keys: &Keys, tenant: &str, event: &Event) -> Digest {
     let mut parts = Parts::with_capacity(256);
     parts.identity(tenant, &event.source, &event.id);
-    parts.content(event, &event.properties.to_canonical_json());
+    parts.content(&event.into(), &event.properties.to_canonical_json());
     Digest(parts.wide(&keys.digest))
 }
 
 /// All three hashes, the canonical form written once.
 pub fn fingerprint(keys: &Keys, tenant: &str, event: &Event) -> Fingerprint {
+    fingerprint_of(keys, tenant, event)
+}
+
+/// [`fingerprint`] of an event wherever it stands.
+pub fn fingerprint_of<'e>(keys: &Keys, tenant: &str, event: impl Into<EventView<'e>>) -> Fingerprint {
+    let event = event.into();
     let mut parts = Parts::with_capacity(256);
-    parts.identity(tenant, &event.source, &event.id);
+    parts.identity(tenant, event.source, event.id);
     let content = parts.0.len();
     let identity = Identity(parts.wide(&keys.identity));
-    parts.content(event, &event.properties.to_canonical_json());
+    parts.content(&event, &event.properties.to_canonical_json());
     let digest = Digest(parts.wide(&keys.digest));
     let payload = SipHasher24::new_with_key(&keys.identity).hash(parts.0.get(content..).unwrap_or(&[]));
     Fingerprint { identity, payload: PayloadHash(payload), digest }
+}
+
+/// Hashes the events of a batch: [`fingerprint`] of each, in the order of its rows.
+pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec<Fingerprint>) {
+    let mut sources: Vec<Option<Prefix>> = vec![None; batch.string_count()];
+    let mut parts = Parts::with_capacity(512);
+    let mut canonical = String::with_capacity(256);
+    out.reserve(batch.len());
+    for row in batch.rows() {
+        let at = usize::try_from(row.source).unwrap_or(usize::MAX);
+        let prefix = match sources.get(at) {
+            Some(Some(prefix)) => *prefix,
+            _ => {
+                let prefix = Prefix::of(keys, tenant, batch.string(row.source));
+                if let Some(known) = sources.get_mut(at) {
+                    *known = Some(prefix);
+                }
+                prefix
+            }
+        };
+        canonical.clear();
+        batch.write_canonical(row, &mut canonical);
+        parts.0.clear();
+        parts.0.extend_from_slice(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
+        parts.push(batch.bytes(row.id));
+        let content = parts.0.len();
+        parts.push(batch.string_bytes(row.event_type));
+        parts.push(batch.string_bytes(row.account));
+        parts.push(&row.occurred_at.0.to_le_bytes());
+        parts.push(canonical.as_bytes());
+        let (identity, after) = parts.0.split_at(content);
+        let taken = prefix.taken;
+        let (identity, digest, payload) = three(
+            Message { chain: prefix.identity, bytes: identity, length: taken + identity.len() },
+            Message { chain: prefix.digest, bytes: &parts.0, length: taken + parts.0.len() },
+            Message { chain: Sip::new(&keys.identity), bytes: after, length: after.len() },
+        );
+        out.push(Fingerprint {
+            identity: Identity(identity),
+            payload: PayloadHash(payload),
+            digest: Digest(digest),
+        });
+    }
+}
+
+/// What the events of one source have in common at the beginning of their messages.
+#[derive(Clone, Copy)]
+struct Prefix {
+    identity: Sip,
+    digest: Sip,
+    /// Bytes that both chains have taken in.
+    taken: usize,
+    /// What of the tenant and source is left: less than a word.
+    rest: [u8; 8],
+    rest_length: usize,
+}
+
+impl Prefix {
+    fn of(keys: &Keys, tenant: &str, source: &str) -> Self {
+        let mut parts = Parts::with_capacity(64);
+        parts.push(tenant.as_bytes());
+        parts.push(source.as_bytes());
+        let (words, tail) = parts.0.as_chunks::<8>();
+        let (mut identity, mut digest) = (Sip::new_wide(&keys.identity), Sip::new_wide(&keys.digest));
+        for word in words {
+            identity.word(u64::from_le_bytes(*word));
+            digest.word(u64::from_le_bytes(*word));
+        }
+        let mut rest = [0; 8];
+        rest.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+        Self { identity, digest, taken: parts.0.len() - tail.len(), rest, rest_length: tail.len() }
+    }
 }
 
 /// Length-prefixed parts.
@@ -100,13 +181,14 @@ impl Parts {
         self.push(id.as_bytes());
     }
 
-    fn content(&mut self, event: &Event, properties: &str) {
+    fn content(&mut self, event: &EventView<'_>, properties: &str) {
         self.push(event.event_type.as_bytes());
         self.push(event.account.as_bytes());
         self.push(&event.occurred_at.0.to_le_bytes());
         self.push(properties.as_bytes());
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         #[expect(clippy::as_conversions, reason = "a length has at most 64 bits on every target")]
         let length = bytes.len() as u64;
@@ -164,5 +246,37 @@ impl fmt::Display for Identity {
 impl fmt::Display for PayloadHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:016x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instant::Instant;
+    use crate::value::Value;
+
+    #[test]
+    fn a_batch_is_hashed_as_its_events_are() {
+        let keys = Keys { identity: [7; 16], digest: [9; 16], personal: [1; 32], shard: [2; 16] };
+        let mut batch = Batch::new(5);
+        let mut events = Vec::new();
+        for length in 0..70 {
+            let text = "x".repeat(length);
+            let properties = vec![("p".to_owned(), Value::Text(text.clone()))];
+            events.push(Event {
+                source: format!("s{}", "o".repeat(length % 19)),
+                id: format!("i{text}"),
+                event_type: "t".repeat(1 + length % 11),
+                account: "a".repeat(1 + length / 3),
+                occurred_at: Instant(i64::try_from(length).unwrap() * 1_000_003),
+                properties: Value::object(properties).unwrap(),
+            });
+        }
+        events.iter().for_each(|event| batch.push_event(event));
+        let mut found = Vec::new();
+        fingerprint_batch(&keys, "default", &batch, &mut found);
+        let expected: Vec<Fingerprint> =
+            events.iter().map(|event| fingerprint(&keys, "default", event)).collect();
+        assert_eq!(found, expected);
     }
 }

@@ -120,6 +120,21 @@ impl Instant {
         Self::from_timestamp(timestamp).ok_or_else(out_of_range)
     }
 
+    /// Reads the commonest form of RFC 3339 at the beginning of some bytes, quickly: `2026-08-01T00:00:00Z`, perhaps
+    /// with 1 to 9 digits of a fraction; answers how many bytes it is. Where it answers,
+    /// [`Instant::parse_rfc3339`] of those bytes gives the same moment. It answers nothing for every other form,
+    /// for years before 1700 or from 2200 on, and for times that the calendar does not have.
+    ///
+    /// **Examples**
+    /// ```
+    /// use metering::Instant;
+    /// assert_eq!(Instant::read_plain_utc(b"1970-01-02T00:00:00.5Z\""), Some((Instant(86_400_500_000_000), 22)));
+    /// assert_eq!(Instant::read_plain_utc(b"1970-01-02T00:00:00+00:00"), None);
+    /// ```
+    pub fn read_plain_utc(bytes: &[u8]) -> Option<(Self, usize)> {
+        plain::read(bytes).map(|(nanoseconds, length)| (Self(nanoseconds), length))
+    }
+
     /// This moment and some nanoseconds, where the time line reaches that far.
     pub fn checked_add_ns(self, nanoseconds: i64) -> Option<Self> {
         self.0.checked_add(nanoseconds).map(Self)
@@ -262,4 +277,153 @@ fn two(tens: u8, ones: u8) -> Option<i8> {
         return None;
     }
     i8::try_from((tens - b'0') * 10 + (ones - b'0')).ok()
+}
+
+/// The commonest form, read by its place.
+mod plain {
+    /// Days from the first day of the year 1 to that of 1970.
+    const DAYS_TO_1970: i64 = 719_162;
+    const NS_A_SECOND: i64 = 1_000_000_000;
+    /// Days of a year that is no leap year before each month, and behind the last.
+    const DAYS_BEFORE: [i64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+
+    pub(super) fn read(bytes: &[u8]) -> Option<(i64, usize)> {
+        let (date, rest) = bytes.split_first_chunk()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let ([colon, s1, s2], rest) = rest.split_first_chunk()?;
+        let date = pairs(*date, *b"0000-00-")?;
+        let time = pairs(*time, *b"00T00:00")?;
+        let year = pair(date, 0) * 100 + pair(date, 2);
+        let day = days(year, pair(date, 5), pair(time, 0))?;
+        let (hour, minute, second) = (pair(time, 3), pair(time, 6), i64::from(super::two(*s1, *s2)?));
+        if *colon != b':' || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let (nanosecond, length) = fraction(rest)?;
+        let seconds = day * 86_400 + hour * 3_600 + minute * 60 + second;
+        Some((seconds * NS_A_SECOND + nanosecond, 19 + length))
+    }
+
+    /// For each two digits that stand beside each other, their number in the byte of the first; nothing where not
+    /// every other byte is that of the pattern.
+    fn pairs(bytes: [u8; 8], pattern: [u8; 8]) -> Option<u64> {
+        let value = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(pattern);
+        // What is added carries a digit beyond 9, and any other byte that differs, into its high bit.
+        let carry = pattern.map(|byte| if byte == b'0' { 0x76 } else { 0x7f });
+        let is_other = (value.wrapping_add(u64::from_le_bytes(carry)) | value) & 0x8080_8080_8080_8080 != 0;
+        (!is_other).then(|| value.wrapping_mul(10).wrapping_add(value >> 8))
+    }
+
+    fn pair(pairs: u64, place: u32) -> i64 {
+        let [number, ..] = (pairs >> (8 * place)).to_le_bytes();
+        i64::from(number)
+    }
+
+    /// Days since 1970, of a date that the calendar has.
+    fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+        if !(1700..2200).contains(&year) {
+            return None;
+        }
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let month = usize::try_from(month).ok()?.checked_sub(1)?;
+        let (before, behind) = (DAYS_BEFORE.get(month)?, DAYS_BEFORE.get(month + 1)?);
+        let length = behind - before + i64::from(is_leap && month == 1);
+        if day < 1 || day > length {
+            return None;
+        }
+        let years = year - 1;
+        let before_year = years * 365 + years / 4 - years / 100 + years / 400 - DAYS_TO_1970;
+        Some(before_year + before + i64::from(is_leap && month > 1) + day - 1)
+    }
+
+    /// The nanoseconds of `Z` or a fraction and `Z`, and the length of both.
+    fn fraction(bytes: &[u8]) -> Option<(i64, usize)> {
+        match bytes {
+            [b'Z', ..] => Some((0, 1)),
+            [b'.', m1 @ b'0'..=b'9', m2 @ b'0'..=b'9', m3 @ b'0'..=b'9', b'Z', ..] => {
+                let digit = |byte: &u8| i64::from(byte - b'0');
+                Some(((digit(m1) * 100 + digit(m2) * 10 + digit(m3)) * 1_000_000, 5))
+            }
+            [b'.', digits @ ..] => {
+                let count = digits.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+                let (digits, rest) = digits.split_at_checked(count)?;
+                let is_whole = (1..=9).contains(&count) && rest.first() == Some(&b'Z');
+                is_whole.then(|| (i64::from(super::nanoseconds(digits)), count + 2))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways of reading agree; whether the quick one read it.
+    #[track_caller]
+    fn agrees(text: &str) -> bool {
+        let quick = Instant::read_plain_utc(text.as_bytes());
+        let general = Instant::parse_rfc3339(text);
+        match quick {
+            Some((instant, length)) if length == text.len() => assert_eq!(general, Ok(instant), "{text}"),
+            Some((instant, length)) => {
+                assert_eq!(Instant::parse_rfc3339(&text[..length]), Ok(instant), "{text}");
+            }
+            None => {}
+        }
+        quick.is_some()
+    }
+
+    #[test]
+    fn the_quick_way_reads_every_day_and_no_other() {
+        for year in 1695..2205 {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:59Z");
+                    let is_day = Date::new(year, month, day).is_ok();
+                    assert_eq!(agrees(&text), is_day && (1700..2200).contains(&year), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_quick_way_reads_every_second_and_fraction() {
+        for hour in 0..=30 {
+            for minute in 0..=70 {
+                for second in [0, 1, 9, 10, 59, 60, 61, 99] {
+                    let is_time = hour < 24 && minute < 60 && second < 60;
+                    let text = format!("1969-12-31T{hour:02}:{minute:02}:{second:02}.000000001Z");
+                    assert_eq!(agrees(&text), is_time, "{text}");
+                }
+            }
+        }
+        for digits in 0..=12 {
+            let text = format!("2026-08-01T12:34:56.{}Z", &"102030405060"[..digits]);
+            assert_eq!(agrees(&text), (1..=9).contains(&digits), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_quick_way_is_right_whatever_the_byte() {
+        for text in ["2026-08-01T12:34:56Z", "2024-02-29T12:34:56.789Z", "2026-08-01T12:34:56.7890123Z\""] {
+            for at in 0..text.len() {
+                for byte in 0..128 {
+                    let mut bytes = text.as_bytes().to_vec();
+                    bytes[at] = byte;
+                    agrees(std::str::from_utf8(&bytes).unwrap());
+                }
+                for byte in 128..=255 {
+                    let mut bytes = text.as_bytes().to_vec();
+                    bytes[at] = byte;
+                    let told = Instant::read_plain_utc(&bytes);
+                    assert!(told.is_none_or(|(_, length)| length <= at), "{byte} at {at}");
+                }
+            }
+            for length in 0..text.len() {
+                let told = Instant::read_plain_utc(&text.as_bytes()[..length]);
+                assert_eq!(told.is_some(), text[..length].contains('Z'));
+            }
+        }
+    }
 }

@@ -47,6 +47,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod aggregate;
+mod batch;
 mod cell;
 mod civil;
 mod code;
@@ -63,11 +64,14 @@ mod number;
 mod path;
 mod period;
 mod rules;
+mod sip;
 mod time_format;
 mod value;
+mod view;
 mod zone;
 
-pub use aggregate::{aggregate, base_units};
+pub use aggregate::{Derivation, aggregate, base_quantities, base_quantity, base_units, meter_cell};
+pub use batch::{Batch, Kind, Row, Shape, Span, seeded};
 pub use cell::{CELL_NS, Cell, CellKey, cell_start};
 pub use civil::{CivilDate, DateError};
 pub use code::{Code, Rejection, UnknownCode};
@@ -77,7 +81,7 @@ pub use fate::Fate;
 pub use form::{NAME_BYTES_MAX, PROPERTIES_BYTES_MAX, check_form};
 pub use hash::{
     CANONICAL_FORM_VERSION, Digest, DigestError, Fingerprint, Identity, PayloadHash, event_digest,
-    fingerprint, identity, payload_hash,
+    fingerprint, fingerprint_batch, fingerprint_of, identity, payload_hash,
 };
 pub use instant::{Instant, TimeError};
 pub use keys::Keys;
@@ -88,4 +92,5 @@ pub use period::{
 pub use rules::Rules;
 pub use time_format::{PatternError, TimeFormat, TimePattern};
 pub use value::{DEPTH_MAX, Value, ValueError};
+pub use view::{EventView, Found, Properties};
 pub use zone::{Zone, ZoneError, tz_database_version};

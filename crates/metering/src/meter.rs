@@ -3,10 +3,9 @@
 use money::{Quantity, QuantityError};
 
 use crate::code::{Code, Rejection};
-use crate::event::Event;
 use crate::excerpt::excerpt;
 use crate::instant::Instant;
-use crate::value::Value;
+use crate::view::{EventView, Found};
 
 /// What a meter makes of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub enum Aggregation {
     Count,
     /// The sum of a property.
     Sum {
-        /// The dotted path of the property; see [`Value::get`].
+        /// The dotted path of the property; see [`crate::Value::get`].
         property: String,
     },
 }
@@ -25,7 +24,7 @@ pub enum Aggregation {
 pub struct Condition {
     /// The dotted path of the property.
     pub property: String,
-    /// The values, as [`Value::as_text`] renders them: numbers canonical, `true`, `false`. An absent or null
+    /// The values, as [`crate::Value::as_text`] renders them: numbers canonical, `true`, `false`. An absent or null
     /// property is none of them.
     pub one_of: Vec<String>,
 }
@@ -71,13 +70,15 @@ impl Meter {
     }
 
     /// Whether the meter counts an event: its type is named and every condition is met.
-    pub fn counts(&self, event: &Event) -> bool {
-        self.names(&event.event_type) && self.filter.iter().all(|condition| condition.is_met(event))
+    pub fn counts<'e>(&self, event: impl Into<EventView<'e>>) -> bool {
+        let event = event.into();
+        self.names(event.event_type) && self.filter.iter().all(|condition| condition.is_met(event))
     }
 
     /// The values of the meter's dimensions in an event.
-    pub fn dimensions_of(&self, event: &Event) -> Vec<Option<String>> {
-        let value = |path: &String| event.properties.get(path).and_then(Value::as_text);
+    pub fn dimensions_of<'e>(&self, event: impl Into<EventView<'e>>) -> Vec<Option<String>> {
+        let event = event.into();
+        let value = |path: &String| event.properties.get(path).and_then(Found::as_text);
         self.dimensions.iter().map(|path| value(path).map(String::from)).collect()
     }
 
@@ -85,15 +86,15 @@ impl Meter {
     ///
     /// **Errors**: in this order, `quantity_missing` (absent or null), `quantity_not_a_number`,
     /// `quantity_out_of_range`, `quantity_too_precise`, `quantity_negative`.
-    pub fn value_of(&self, event: &Event) -> Result<Quantity, Rejection> {
+    pub fn value_of<'e>(&self, event: impl Into<EventView<'e>>) -> Result<Quantity, Rejection> {
         let Aggregation::Sum { property } = &self.aggregation else { return Ok(Quantity::ONE) };
         let refuse = |code, found: &str| {
             Err(Rejection::new(code, format!("{found} for the sum of meter {} in `{property}`", self.name)))
         };
-        let text = match event.properties.get(property) {
+        let text = match event.into().properties.get(property) {
             None => return refuse(Code::QuantityMissing, "expected a number, found no value"),
-            Some(Value::Null) => return refuse(Code::QuantityMissing, "expected a number, found null"),
-            Some(Value::Number(text)) => text,
+            Some(Found::Null) => return refuse(Code::QuantityMissing, "expected a number, found null"),
+            Some(Found::Number(text)) => text,
             Some(other) => {
                 let found = format!("expected a number, found {}", excerpt(&other.to_canonical_json()));
                 return refuse(Code::QuantityNotANumber, &found);
@@ -115,7 +116,8 @@ impl Meter {
     /// What the meter measures in an event; nothing where it does not count it.
     ///
     /// **Errors**: those of [`Meter::value_of`].
-    pub fn measure(&self, event: &Event) -> Result<Option<Measure>, Rejection> {
+    pub fn measure<'e>(&self, event: impl Into<EventView<'e>>) -> Result<Option<Measure>, Rejection> {
+        let event = event.into();
         if !self.counts(event) {
             return Ok(None);
         }
@@ -125,8 +127,8 @@ impl Meter {
 
 impl Condition {
     /// Whether an event meets the condition.
-    pub fn is_met(&self, event: &Event) -> bool {
-        let text = event.properties.get(&self.property).and_then(Value::as_text);
+    pub fn is_met<'e>(&self, event: impl Into<EventView<'e>>) -> bool {
+        let text = event.into().properties.get(&self.property).and_then(Found::as_text);
         text.is_some_and(|text| self.one_of.iter().any(|value| *value == text))
     }
 }

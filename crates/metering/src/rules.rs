@@ -1,9 +1,9 @@
 //! The rules of a journal position: what the terms say about a new event.
 
 use crate::code::{Code, Rejection};
-use crate::event::Event;
 use crate::instant::Instant;
 use crate::meter::Meter;
+use crate::view::EventView;
 
 /// What is known at journal row K, and checks new events.
 #[derive(Clone, Copy)]
@@ -32,9 +32,10 @@ impl<'a> Rules<'a> {
     /// An event that no filter lets through is accepted: it stands in the base cells alone.
     ///
     /// **Errors**: [`Rejection`].
-    pub fn check(&self, event: &Event, received_at: Instant) -> Result<(), Rejection> {
-        self.check_time(event, received_at)?;
-        let meters: Vec<&Meter> = self.meters_of(event).collect();
+    pub fn check<'e>(&self, event: impl Into<EventView<'e>>, received_at: Instant) -> Result<(), Rejection> {
+        let event = event.into();
+        self.check_time(event.occurred_at, received_at)?;
+        let meters: Vec<&Meter> = self.meters_of(event.event_type, event.occurred_at).collect();
         if meters.is_empty() {
             let message = format!(
                 "expected a type that a meter names at {}, found `{}`",
@@ -42,7 +43,7 @@ impl<'a> Rules<'a> {
             );
             return Err(Rejection::new(Code::UnknownType, message));
         }
-        if !self.first_sight && !(self.known_account)(&event.account) {
+        if !self.first_sight && !(self.known_account)(event.account) {
             let message = format!("expected a known account, found `{}`", event.account);
             return Err(Rejection::new(Code::UnknownAccount, message));
         }
@@ -55,11 +56,10 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// The meters that name an event's type, each in its version that holds at `occurred_at`: of those
+    /// The meters that name a type, each in its version that holds at `occurred_at`: of those
     /// effective then, the one with the greatest (`effective_at`, `recorded_at`, version).
-    pub fn meters_of<'s>(&'s self, event: &'s Event) -> impl Iterator<Item = &'a Meter> + 's {
+    pub fn meters_of<'s>(&'s self, event_type: &'s str, at: Instant) -> impl Iterator<Item = &'a Meter> + 's {
         let meters: &'a [Meter] = self.meters;
-        let at = event.occurred_at;
         let order = |meter: &Meter| (meter.effective_at, meter.recorded_at, meter.version);
         let is_replaced = move |meter: &Meter| {
             meters.iter().any(|other| {
@@ -68,15 +68,15 @@ impl<'a> Rules<'a> {
         };
         meters
             .iter()
-            .filter(move |meter| meter.effective_at <= at && meter.names(&event.event_type))
+            .filter(move |meter| meter.effective_at <= at && meter.names(event_type))
             .filter(move |meter| !is_replaced(meter))
     }
 
-    fn check_time(&self, event: &Event, received_at: Instant) -> Result<(), Rejection> {
+    fn check_time(&self, occurred_at: Instant, received_at: Instant) -> Result<(), Rejection> {
         // Where the limit lies beyond the time line, no time is too late.
         match received_at.checked_add_ns(self.future_limit_ns) {
-            Some(latest) if event.occurred_at > latest => {
-                let message = format!("expected a time of {latest} or before, found `{}`", event.occurred_at);
+            Some(latest) if occurred_at > latest => {
+                let message = format!("expected a time of {latest} or before, found `{occurred_at}`");
                 Err(Rejection::new(Code::TimeInFuture, message))
             }
             _ => Ok(()),

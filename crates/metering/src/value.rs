@@ -209,6 +209,19 @@ impl Value {
     }
 }
 
+/// Appends a string as the canonical form writes it.
+pub(crate) fn write_text(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        let written = write_string(out, text);
+        assert!(written.is_ok(), "a string takes every character");
+    }
+}
+
 fn write_string(out: &mut dyn Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
     let needs_escape = |c: char| c < ' ' || c == '"' || c == '\\';

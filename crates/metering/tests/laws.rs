@@ -182,9 +182,41 @@ proptest! {
         let base: u64 = expected.iter().filter(|(key, _)| key.meter.is_none()).map(|(_, cell)| cell.records).sum();
         prop_assert_eq!(usize::try_from(base).unwrap(), accepted);
         for (key, cell) in &expected {
-            prop_assert!(cell.unmeasured <= cell.records && cell.records > 0);
+            let derived = meters().iter().any(|meter| {
+                key.meter == Some((meter.name.clone(), meter.version)) && meter.derivation().is_some()
+            });
+            if derived {
+                prop_assert!(cell.records == 0 && cell.digest == Digest::ZERO && cell.unmeasured > 0);
+            } else {
+                prop_assert!(cell.unmeasured <= cell.records && cell.records > 0);
+            }
             prop_assert_eq!(key.start.0.rem_euclid(metering::CELL_NS), 0);
         }
+    }
+
+    #[test]
+    fn stored_and_derived_cells_together_are_the_cells_of_each_event(
+        events in proptest::collection::vec(events(), 0..40),
+    ) {
+        let counts = |name: &str| Meter { event_types: vec!["request".to_owned(), "call".to_owned()], ..count(name) };
+        let meters: Vec<Meter> = meters().into_iter().chain([counts("n")]).collect();
+        let (mut stored, mut whole) = (Cells::new(), Cells::new());
+        for (event, number) in events.iter().zip(1..) {
+            let digest = Digest(number << 100 | number);
+            aggregate(event, digest, &meters, &mut |key, cell| merge(&mut stored, key.clone(), cell));
+            for (key, cell) in meters.iter().filter_map(|meter| metering::meter_cell(event, digest, meter)) {
+                merge(&mut whole, key, &cell);
+            }
+        }
+        let base: Vec<_> = stored.extract_if(.., |key, _| key.meter.is_none()).collect();
+        for meter in &meters {
+            let Some(derivation) = meter.derivation() else { continue };
+            for (key, cell) in base.iter().filter(|(key, _)| meter.names(&key.event_type)) {
+                let key = CellKey { meter: Some((meter.name.clone(), meter.version)), ..key.clone() };
+                merge(&mut stored, key, &derivation.cell(cell));
+            }
+        }
+        prop_assert_eq!(stored, whole);
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod common;
 
 use common::{AUGUST, count, event, number, object, only, sum, text};
 use metering::{
-    Aggregation, CELL_NS, Cell, CellKey, Code, Digest, Event, Instant, Meter, Rules, Value, aggregate,
-    base_units,
+    Aggregation, CELL_NS, Cell, CellKey, Code, Derivation, Digest, Event, Instant, Meter, Rules, Value,
+    aggregate, base_units, meter_cell,
 };
 use money::{Quantity, Sum};
 
@@ -198,7 +198,9 @@ fn units(text: &str) -> Sum {
 #[test]
 fn an_event_makes_a_base_cell_and_one_a_version() {
     let first = Meter { dimensions: vec!["region".to_owned()], ..sum("m") };
-    let second = Meter { version: 2, effective_at: Instant(AUGUST.0 + 1), ..count("m") };
+    let condition = only("region", &["eu"]);
+    let second =
+        Meter { version: 2, effective_at: Instant(AUGUST.0 + 1), filter: vec![condition], ..count("m") };
     let filtered = Meter { filter: vec![only("region", &["us"])], ..count("us") };
     let event = Event {
         occurred_at: Instant(AUGUST.0 + CELL_NS + 1),
@@ -223,10 +225,51 @@ fn an_event_makes_a_base_cell_and_one_a_version() {
 
 #[test]
 fn what_a_later_version_cannot_read_is_unmeasured() {
-    let found = cells(&[sum("m")], &event(&[("quantity", text("7")), ("other", number("1"))]));
+    let eu = Meter { dimensions: vec!["region".to_owned()], ..sum("m") };
+    let found = cells(&[eu], &event(&[("quantity", text("7")), ("other", number("1"))]));
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].1, Cell { records: 1, units: Sum::ZERO, unmeasured: 0, digest: Digest(5) });
     assert_eq!(found[1].1, Cell { records: 1, units: Sum::ZERO, unmeasured: 1, digest: Digest(5) });
+}
+
+#[test]
+fn a_derived_meter_stores_only_what_its_base_cell_gets_wrong() {
+    let check = |meter: &Meter, members: &[(&str, Value)], expect: Option<&str>| {
+        let event = event(members);
+        let found = cells(std::slice::from_ref(meter), &event);
+        let whole = meter_cell(&event, Digest(5), meter).expect("it counts").1;
+        let mut derived = meter.derivation().expect("it is derived").cell(&found[0].1);
+        let difference = found.get(1).map(|(key, cell)| {
+            assert_eq!(key.meter, Some(("m".to_owned(), 1)));
+            derived.merge(cell);
+            cell.clone()
+        });
+        let expect =
+            expect.map(|text| Cell { records: 0, units: units(text), unmeasured: 1, digest: Digest::ZERO });
+        assert_eq!((difference, derived), (expect, whole));
+    };
+    let signed = Meter { allow_negative: true, ..sum("m") };
+    for meter in [sum("m"), signed.clone()] {
+        check(&meter, &[("quantity", number("2.5"))], None);
+        check(&meter, &[("quantity", number("0"))], None);
+        check(&meter, &[("quantity", number("1e400"))], Some("0"));
+        check(&meter, &[("quantity", text("7"))], Some("0"));
+        check(&meter, &[], Some("0"));
+    }
+    check(&sum("m"), &[("quantity", number("-2.5"))], Some("2.5"));
+    check(&signed, &[("quantity", number("-2.5"))], None);
+    check(&count("m"), &[("quantity", number("-2.5"))], None);
+    check(&count("m"), &[], None);
+}
+
+#[test]
+fn only_plain_meters_are_derived() {
+    let filtered = Meter { filter: vec![only("region", &["us"])], ..count("m") };
+    let by_region = Meter { dimensions: vec!["region".to_owned()], ..sum("m") };
+    let other = Meter { aggregation: Aggregation::Sum { property: "bytes".to_owned() }, ..sum("m") };
+    assert_eq!(count("m").derivation(), Some(Derivation::Records));
+    assert_eq!(sum("m").derivation(), Some(Derivation::Units));
+    assert_eq!([filtered, by_region, other].map(|meter| meter.derivation()), [None; 3]);
 }
 
 #[test]

@@ -61,6 +61,9 @@ impl Quantity {
     /// **Errors**: [`QuantityError::NotANumber`] (also NaN, infinity, hexadecimal), [`QuantityError::TooLarge`],
     /// [`QuantityError::TooPrecise`]. Zeros at the end of a fraction are no precision.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
+        if let Some(units) = short_integer(text.as_bytes()) {
+            return Ok(Quantity(i128::from(units) * PICO_PER_UNIT));
+        }
         let number =
             Scientific::parse(text).ok_or_else(|| QuantityError::NotANumber { text: excerpt(text) })?;
         let pico = number.to_pico()?;
@@ -88,6 +91,17 @@ impl Quantity {
     pub fn to_rational(self) -> Rational {
         crate::sum::Sum::ZERO.add(self).to_rational()
     }
+}
+
+/// A whole number of up to 18 digits without a sign: the common case.
+fn short_integer(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 || (text.len() > 1 && text.first() == Some(&b'0')) {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |value, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit < 10).then(|| value * 10 + u64::from(digit))
+    })
 }
 
 /// A JSON number taken apart.

@@ -1,6 +1,6 @@
 //! The log block: one batch of received records with the fate of each.
 
-use metering::{Code, Event, Identity, Instant, PayloadHash};
+use metering::{Batch, Code, Event, EventView, Instant, Row};
 
 use crate::hash::Hash;
 
@@ -37,17 +37,69 @@ pub struct FirstSight {
     pub index: u32,
 }
 
-/// An accepted record.
-#[derive(Clone, Debug, PartialEq)]
+/// The accepted records of a block: rows of a batch, each with its place in the block.
+#[derive(Clone, Debug)]
 pub struct Accepted {
+    /// The events; it may hold more than were accepted.
+    pub batch: Batch,
+    /// Which of its rows were accepted, by index.
+    pub rows: Vec<AcceptedRow>,
+}
+
+/// An accepted record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedRow {
     /// Its ordinal in the block: position = block position + index.
     pub index: u32,
-    /// Its identity hash under the block's key generation.
-    pub identity: Identity,
-    /// Its payload hash under the block's canonical-form version.
-    pub payload: PayloadHash,
-    /// The event, all properties kept.
-    pub event: Event,
+    /// The row of the batch.
+    pub row: u32,
+}
+
+impl Accepted {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self { batch: Batch::new(0), rows: Vec::new() }
+    }
+
+    /// Events with their ordinals in the block.
+    pub fn of_events<'e>(events: impl IntoIterator<Item = (u32, &'e Event)>) -> Self {
+        let mut accepted = Self::none();
+        for (row, (index, event)) in (0..).zip(events) {
+            accepted.batch.push_event(event);
+            accepted.rows.push(AcceptedRow { index, row });
+        }
+        accepted
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The row of the batch behind an accepted record.
+    pub fn row(&self, accepted: AcceptedRow) -> &Row {
+        &self.batch.rows()[accepted.row as usize]
+    }
+
+    /// Every record with its ordinal in the block.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, EventView<'_>)> {
+        self.rows.iter().map(|accepted| (accepted.index, self.batch.view(self.row(*accepted))))
+    }
+}
+
+/// The same events in the same places.
+impl PartialEq for Accepted {
+    fn eq(&self, other: &Self) -> bool {
+        let events = |of: &Self| -> Vec<(u32, Event)> {
+            of.rows.iter().map(|accepted| (accepted.index, of.batch.event(of.row(*accepted)))).collect()
+        };
+        self.len() == other.len() && events(self) == events(other)
+    }
 }
 
 /// A rejected or conflicting record: kept whole for repair.
@@ -89,7 +141,7 @@ pub struct BlockDraft {
     /// Accounts that these events created.
     pub first_sight: Vec<FirstSight>,
     /// What was accepted, by index.
-    pub accepted: Vec<Accepted>,
+    pub accepted: Accepted,
     /// What was rejected or conflicts, by index.
     pub kept: Vec<Kept>,
 }

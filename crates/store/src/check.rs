@@ -283,11 +283,14 @@ fn check_order(before: Option<&Block>, block: &Block, rows: &[Hash]) -> Result<(
 /// What the next block is compared with.
 fn light(block: &Block) -> crate::block::BlockDraft {
     crate::block::BlockDraft {
+        records: block.draft.records,
+        known_at: block.draft.known_at,
+        known_hash: block.draft.known_hash,
+        received_at: block.draft.received_at,
         counters: Vec::new(),
         first_sight: Vec::new(),
-        accepted: Vec::new(),
+        accepted: crate::block::Accepted::none(),
         kept: Vec::new(),
-        ..block.draft.clone()
     }
 }
 

@@ -46,7 +46,7 @@ mod survey;
 pub mod tables;
 mod walk;
 
-pub use block::{Accepted, Block, BlockDraft, Counter, CounterKey, FirstSight, Kept};
+pub use block::{Accepted, AcceptedRow, Block, BlockDraft, Counter, CounterKey, FirstSight, Kept};
 pub use block_codec::{BlockHeader, InputCursor, SectionFact};
 pub use check::{FileCheck, Finding, check_files};
 pub use close_record::{CLEAN, CloseRecord, LogEnd};
@@ -57,7 +57,7 @@ pub use id::Id;
 pub use keys::{FOLDER_FORMAT, KEYS, keys_text, parse_keys};
 pub use recover::CutOff;
 pub use roots::{
-    Appended, Blocks, CreateOptions, Head, HeadCheck, Headers, KnownDurable, OpenOptions, Opened, ReadState,
-    Roots, Rows, SegmentSizes, TornTail,
+    Appended, Blocks, BlocksWithin, CreateOptions, Fates, Head, HeadCheck, Headers, KnownDurable,
+    OpenOptions, Opened, ReadState, Roots, Rows, SegmentSizes, TornTail,
 };
 pub use row::{Class, Cut, Effect, Reference, Row, RowDraft};

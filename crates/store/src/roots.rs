@@ -15,6 +15,7 @@ use metering::{Instant, Keys};
 use serde::{Deserialize, Serialize};
 
 use crate::append_log::AppendLog;
+use crate::block_codec::Workspace;
 use crate::close_record::{self, CloseRecord, LogEnd};
 use crate::disk::Disk;
 use crate::error::{ErrorKind, StoreError};
@@ -25,7 +26,7 @@ use crate::recover::CutOff;
 use crate::row::{Cut, Reference, Row};
 
 pub use append::Appended;
-pub use read::{Blocks, HeadCheck, Headers, Rows};
+pub use read::{Blocks, BlocksWithin, Fates, HeadCheck, Headers, Rows};
 
 /// How long segments get before the next is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +134,7 @@ pub struct Roots {
     log: AppendLog,
     last_known_at: u64,
     last_received_at: Option<Instant>,
+    work: Workspace,
     state: State,
     _lock: Option<Box<dyn Send + Sync>>,
 }

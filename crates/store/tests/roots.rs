@@ -87,10 +87,10 @@ fn drafts_that_break_a_rule_are_refused_and_the_store_goes_on() {
     uncounted.records += 1;
     check(uncounted, "block_unbalanced", "fates do not add up: expected 8, found `7`");
     let mut twice = good.clone();
-    twice.accepted[1].index = 0;
+    twice.accepted.rows[1].index = 0;
     check(twice, "block_unbalanced", "out of order");
     let mut shared_place = good.clone();
-    shared_place.accepted[1].index = shared_place.kept[0].index;
+    shared_place.accepted.rows[1].index = shared_place.kept[0].index;
     check(shared_place, "block_unbalanced", "record `4` has two fates");
     let mut outside = good.clone();
     outside.kept[1].index = 7;

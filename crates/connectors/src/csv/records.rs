@@ -38,6 +38,12 @@ impl<R: BufRead> CsvRecords<R> {
         }
     }
 
+    /// Gives an error once more, at the next call.
+    pub(crate) fn fail_again(&mut self, error: InputError) {
+        self.failure = Some(error);
+        self.has_ended = false;
+    }
+
     /// The line at a place ahead, read if need be.
     fn line(&mut self, place: usize) -> Option<&RawLine> {
         while self.ahead.len() <= place && self.failure.is_none() && !self.has_ended {
@@ -70,7 +76,7 @@ impl<R: BufRead> CsvRecords<R> {
         }
         row.drop_end();
         let RawLine { number, bytes, bytes_total } = row;
-        Some(Ok(RawRecord { line: number, bytes, bytes_total, header: None }))
+        Some(Ok(RawRecord { bytes_total, ..RawRecord::new(number, bytes) }))
     }
 
     /// How many lines the row spans: one where its quotes are not closed in time.

@@ -101,11 +101,12 @@ fn ingest(
 ) -> Result<FeedReport, Failure> {
     let feed = Feed { name: name.to_owned(), source: name.to_owned() };
     let bar = output::progress(length, name);
+    let decoder = Decoder::cloud_events();
     let report = engine.ingest(
         &context::caller(global),
-        &Decoder::cloud_events(),
+        &decoder,
         &feed,
-        input,
+        decoder.chunks(input),
         FeedOptions::default(),
         &mut |received| bar.set_position(received),
     )?;

@@ -1,9 +1,9 @@
 //! `ingest`: files of events → fates.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::Path;
 
-use connectors::{Decoder, Feed, Mapping, open_input, read_mapping};
+use connectors::{Chunks, Decoder, Feed, InputError, Mapping, is_parquet, open_input, read_mapping};
 use engine::{FeedOptions, FeedReport, report_json};
 use serde_json::Value;
 
@@ -19,24 +19,17 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         .transpose()
         .map_err(|problems| crate::commands::apply::refused(&problems))?;
     check_identity(args, mapping.as_ref())?;
-    let inputs: Vec<(String, Box<dyn BufRead + Send>)> = args
+    let inputs: Vec<Input> = args
         .files
         .iter()
-        .map(|path| Ok((base_name(path, args)?, open(path)?)))
+        .map(|path| Input::open(path, args, mapping.as_ref()))
         .collect::<Result<_, Failure>>()?;
     let mut engine = context::open(global)?;
     let mut reports = Vec::new();
-    for (name, input) in inputs {
+    for Input { name, decoder, chunks } in inputs {
         let feed = Feed {
             name: args.feed.clone().unwrap_or_else(|| name.clone()),
             source: args.source.clone().or_else(|| args.feed.clone()).unwrap_or(name),
-        };
-        let decoder = match args.input {
-            InputFormat::Cloudevents => Decoder::cloud_events(),
-            InputFormat::SentryOutcomes => Decoder::sentry_outcomes(),
-            InputFormat::Csv => Decoder::csv(mapping.clone().ok_or_else(|| {
-                Failure::usage("mapping_missing", "CSV needs a mapping file", "name it with --mapping FILE")
-            })?),
         };
         let bar = output::progress(None, &feed.name);
         let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
@@ -49,7 +42,7 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
             }
         };
         let caller = context::caller(global);
-        let report = engine.ingest(&caller, &decoder, &feed, input, options, &mut progress)?;
+        let report = engine.ingest(&caller, &decoder, &feed, chunks, options, &mut progress)?;
         bar.finish_and_clear();
         reports.push(report);
     }
@@ -77,7 +70,7 @@ fn check_identity(args: &IngestArgs, mapping: Option<&Mapping>) -> Result<(), Fa
     let is_piped = args.files.iter().any(|path| path == Path::new("-"));
     let is_named = args.source.is_some() || args.feed.is_some();
     let may_be_by_line = match args.input {
-        InputFormat::Cloudevents => false,
+        InputFormat::Cloudevents | InputFormat::Parquet => false,
         InputFormat::SentryOutcomes => true,
         InputFormat::Csv => mapping.is_some_and(Mapping::identifies_by_line),
     };
@@ -104,14 +97,41 @@ fn base_name(path: &Path, args: &IngestArgs) -> Result<String, Failure> {
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
-    open_input(path).map_err(|error| {
-        Failure::could_not(
-            "input_unreadable",
-            format!("could not read `{}`: {error}", path.display()),
-            "check the file's name and its permissions",
-        )
-    })
+/// A file that is open, with how it is read.
+struct Input {
+    name: String,
+    decoder: Decoder,
+    chunks: Chunks,
+}
+
+impl Input {
+    /// Opens a file. One that begins as Parquet does is read as Parquet, whatever its name.
+    fn open(path: &Path, args: &IngestArgs, mapping: Option<&Mapping>) -> Result<Self, Failure> {
+        let name = base_name(path, args)?;
+        let unreadable = |error: &InputError| {
+            Failure::could_not(
+                "input_unreadable",
+                format!("could not read `{}`: {error}", path.display()),
+                "check the file's name, its format and its permissions",
+            )
+        };
+        let is_parquet = args.input == InputFormat::Parquet
+            || args.input == InputFormat::Cloudevents
+                && is_parquet(path).map_err(|error| unreadable(&error))?;
+        if is_parquet {
+            let chunks = Chunks::open_parquet(path).map_err(|error| unreadable(&error))?;
+            return Ok(Self { name, decoder: Decoder::parquet(), chunks });
+        }
+        let decoder = match args.input {
+            InputFormat::Cloudevents | InputFormat::Parquet => Decoder::cloud_events(),
+            InputFormat::SentryOutcomes => Decoder::sentry_outcomes(),
+            InputFormat::Csv => Decoder::csv(mapping.cloned().ok_or_else(|| {
+                Failure::usage("mapping_missing", "CSV needs a mapping file", "name it with --mapping FILE")
+            })?),
+        };
+        let chunks = decoder.chunks(open_input(path).map_err(|error| unreadable(&error))?);
+        Ok(Self { name, decoder, chunks })
+    }
 }
 
 fn print(global: &Global, reports: &[FeedReport]) -> Result<(), Failure> {

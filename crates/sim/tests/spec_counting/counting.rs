@@ -193,7 +193,10 @@ fn version_at(row: &Row, versions: &[Meter]) {
     let event = Event { occurred_at: instant(row.cell("occurred_at")), ..event(r#"{"quantity":1}"#) };
     let all = |_: &str| true;
     let rules = Rules { meters: &meters, first_sight: false, known_account: &all, future_limit_ns: i64::MAX };
-    let found: Vec<String> = rules.meters_of(&event).map(|meter| meter.version.to_string()).collect();
+    let found: Vec<String> = rules
+        .meters_of(&event.event_type, event.occurred_at)
+        .map(|meter| meter.version.to_string())
+        .collect();
     let refused = rules.check(&event, instant("2026-08-10T00:00:00Z")).err().map(|rejection| rejection.code);
     match refused {
         None => check(row, "version", &found.join(", ")),

@@ -9,7 +9,7 @@ use crate::hash::Hash;
 
 use super::{BlockPlace, CANONICAL_FORM};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A block's header; the order of the fields is the order of the bytes that its hash covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,10 @@ pub struct BlockHeader {
     pub key_generation: u32,
     /// The version of the canonical form behind payload hashes.
     pub canonical_form: u32,
+    /// The earliest and the latest `occurred_at` of its accepted rows, in nanoseconds since 1970; absent where there
+    /// are none, and in format 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub occurred: Option<(i64, i64)>,
     /// How far the input was read; empty in the embedded store.
     pub cursor: Vec<InputCursor>,
     counters: Vec<WireCounter>,
@@ -111,8 +115,18 @@ impl BlockHeader {
             key_generation: place.key_generation,
             canonical_form: CANONICAL_FORM,
             cursor: Vec::new(),
+            occurred: occurred(draft),
             counters: draft.counters.iter().map(WireCounter::of).collect(),
             sections,
+        }
+    }
+
+    /// Whether an accepted row may lie in [start, end).
+    pub(crate) fn may_hold(&self, (start, end): (Instant, Instant)) -> bool {
+        match self.occurred {
+            Some((first, last)) => first < end.0 && last >= start.0,
+            // Blocks of format 1 do not say.
+            None => self.format < 2,
         }
     }
 
@@ -141,7 +155,7 @@ impl BlockHeader {
         self,
         hash: Hash,
         first_sight: Vec<FirstSight>,
-        accepted: Vec<Accepted>,
+        accepted: Accepted,
         kept: Vec<Kept>,
     ) -> Result<Block, String> {
         let counters = self.counters()?;
@@ -165,6 +179,14 @@ impl BlockHeader {
             },
         })
     }
+}
+
+fn occurred(draft: &BlockDraft) -> Option<(i64, i64)> {
+    let times = draft.accepted.rows.iter().map(|row| draft.accepted.row(*row).occurred_at.0);
+    times.fold(None, |range, time| {
+        let (first, last) = range.unwrap_or((time, time));
+        Some((first.min(time), last.max(time)))
+    })
 }
 
 impl WireCounter {

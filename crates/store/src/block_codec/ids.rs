@@ -1,5 +1,7 @@
 //! Ids, packed where their exact spelling can be told in a tag.
 
+use metering::{Batch, Span};
+
 use crate::coding::{BadCoding, Reader, put_bytes, put_i64};
 
 const RAW: u8 = 0;
@@ -12,15 +14,18 @@ const DECIMAL: u8 = 5;
 /// The bytes of a UUID between its dashes.
 const UUID_GROUPS: [usize; 5] = [4, 2, 2, 2, 6];
 
-/// Packs a column of ids: the tags, then the contents.
-pub(super) fn encode<'a>(ids: impl Iterator<Item = &'a str> + Clone, out: &mut Vec<u8>) {
-    let mut contents = Vec::new();
+/// Packs ids: a tag each, and their contents.
+pub(super) fn encode<'a>(ids: impl Iterator<Item = &'a str>, tags: &mut Vec<u8>, contents: &mut Vec<u8>) {
     let mut decimal_before = 0u64;
     for id in ids {
-        let tag = pack(id, &mut decimal_before, &mut contents);
-        out.push(tag);
+        let tag = pack(id, &mut decimal_before, contents);
+        tags.push(tag);
     }
-    out.extend_from_slice(&contents);
+}
+
+/// Whether ids with these tags are random bytes, which no compression makes shorter.
+pub(super) fn are_random(contents: usize, tags: usize) -> bool {
+    contents == tags * 16
 }
 
 fn pack(id: &str, decimal_before: &mut u64, contents: &mut Vec<u8>) -> u8 {
@@ -41,12 +46,47 @@ fn pack(id: &str, decimal_before: &mut u64, contents: &mut Vec<u8>) -> u8 {
     RAW
 }
 
-/// Unpacks a column of `count` ids.
-pub(super) fn decode(count: usize, reader: &mut Reader<'_>) -> Result<Vec<String>, BadCoding> {
+/// Unpacks `count` ids of format 1: the tags, then the contents.
+pub(super) fn decode_texts(count: usize, reader: &mut Reader<'_>) -> Result<Vec<String>, BadCoding> {
     let tags = reader.take(count)?;
     let mut decimal_before = 0u64;
     tags.iter().map(|tag| unpack(*tag, &mut decimal_before, reader)).collect()
 }
+
+/// Unpacks `count` ids into a batch.
+pub(super) fn decode(
+    count: usize,
+    tags: &[u8],
+    contents: &[u8],
+    batch: &mut Batch,
+) -> Result<Vec<Span>, BadCoding> {
+    if tags.len() != count {
+        return Err(BadCoding("ids and their spellings differ in number"));
+    }
+    let mut reader = Reader::new(contents);
+    let mut decimal_before = 0u64;
+    let mut out = Vec::with_capacity(count);
+    for tag in tags {
+        out.push(match *tag {
+            HEX_LOWER | HEX_UPPER => {
+                let digits = if *tag == HEX_UPPER { UPPER } else { LOWER };
+                let mut spelt = [0; 32];
+                for (pair, byte) in spelt.chunks_exact_mut(2).zip(reader.take(16)?) {
+                    pair[0] = digits[usize::from(byte >> 4)];
+                    pair[1] = digits[usize::from(byte & 15)];
+                }
+                let spelt = std::str::from_utf8(&spelt).map_err(|_| BadCoding("an id is not UTF-8"))?;
+                batch.push_text(spelt)
+            }
+            tag => batch.push_text(&unpack(tag, &mut decimal_before, &mut reader)?),
+        });
+    }
+    reader.finish()?;
+    Ok(out)
+}
+
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 fn unpack(tag: u8, decimal_before: &mut u64, reader: &mut Reader<'_>) -> Result<String, BadCoding> {
     match tag {
@@ -74,7 +114,7 @@ fn unpack(tag: u8, decimal_before: &mut u64, reader: &mut Reader<'_>) -> Result<
 }
 
 fn spell(bytes: &[u8], upper: bool) -> String {
-    let digits = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let digits = if upper { UPPER } else { LOWER };
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
@@ -108,28 +148,30 @@ fn uuid(id: &str) -> Option<(bool, [u8; 16])> {
     one_case(&digits)
 }
 
+/// What a digit says: its value, and in which case it is written; 0x80 for what is no digit.
+const DIGITS: [u8; 256] = {
+    let mut table = [0x80; 256];
+    let mut value = 0;
+    while value < 16 {
+        let case = if value < 10 { 0 } else { 0x10 };
+        table[LOWER[value] as usize] = value as u8 | case;
+        table[UPPER[value] as usize] = value as u8 | case << 1;
+        value += 1;
+    }
+    table
+};
+
 fn one_case(digits: &[u8]) -> Option<(bool, [u8; 16])> {
-    if digits.len() != 32 {
-        return None;
-    }
-    let (mut lower, mut upper) = (false, false);
+    let digits: &[u8; 32] = digits.try_into().ok()?;
     let mut out = [0; 16];
-    for (place, digit) in digits.iter().enumerate() {
-        let nibble = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => {
-                lower = true;
-                digit - b'a' + 10
-            }
-            b'A'..=b'F' => {
-                upper = true;
-                digit - b'A' + 10
-            }
-            _ => return None,
-        };
-        out[place / 2] = (out[place / 2] << 4) | nibble;
+    let mut cases = 0;
+    for (byte, pair) in out.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        cases |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    (!(lower && upper)).then_some((upper, out))
+    let (lower, upper, bad) = (cases & 0x10 != 0, cases & 0x20 != 0, cases & 0x80 != 0);
+    (!(bad || lower && upper)).then_some((upper, out))
 }
 
 /// A decimal that is spelt as it would be printed.
@@ -172,19 +214,23 @@ mod tests {
             "11",
             "\u{0}",
         ];
-        let mut out = Vec::new();
-        encode(ids.iter().copied(), &mut out);
-        let mut reader = Reader::new(&out);
-        assert_eq!(decode(ids.len(), &mut reader).expect("ids"), ids);
+        let (mut tags, mut contents) = (Vec::new(), Vec::new());
+        encode(ids.iter().copied(), &mut tags, &mut contents);
+        let mut batch = Batch::new(1);
+        let spans = decode(ids.len(), &tags, &contents, &mut batch).expect("ids");
+        assert_eq!(spans.iter().map(|span| batch.text(*span)).collect::<Vec<_>>(), ids);
+        let old = [tags, contents].concat();
+        let mut reader = Reader::new(&old);
+        assert_eq!(decode_texts(ids.len(), &mut reader).expect("ids of format 1"), ids);
         assert_eq!(reader.finish(), Ok(()));
     }
 
     #[test]
     fn packed_ids_are_short() {
         let check = |id: &str, bytes: usize| {
-            let mut out = Vec::new();
-            encode([id].into_iter(), &mut out);
-            assert_eq!(out.len(), bytes, "{id}");
+            let (mut tags, mut contents) = (Vec::new(), Vec::new());
+            encode([id].into_iter(), &mut tags, &mut contents);
+            assert_eq!(tags.len() + contents.len(), bytes, "{id}");
         };
         check("0123456789abcdef0123456789abcdef", 17);
         check("01234567-89ab-cdef-0123-456789abcdef", 17);

@@ -3,6 +3,7 @@
 //! **Source**: `docs/format.md` §5. Decoding trusts no length and never panics.
 
 mod accepted;
+mod columns;
 mod dictionary;
 mod header;
 mod ids;
@@ -14,13 +15,14 @@ mod values;
 
 use std::collections::BTreeMap;
 
-use metering::Code;
+use metering::{Batch, Code, Instant};
 
-use crate::block::{Block, BlockDraft, FirstSight};
+use crate::block::{Accepted, Block, BlockDraft, FirstSight};
 use crate::coding::{BadCoding, Reader, put_u64};
 use crate::hash::Hash;
 use crate::segment::{Link, LogKind};
-use dictionary::{Dictionary, Strings};
+pub(crate) use columns::Workspace;
+use dictionary::{Numbered, Strings};
 pub use header::{BlockHeader, InputCursor, SectionFact};
 use section::SectionKind;
 
@@ -45,23 +47,27 @@ pub(crate) struct BlockPlace {
 /// The record of a block, and the block's hash.
 ///
 /// **Errors**: what no reader could read back.
-pub(crate) fn encode(place: BlockPlace, draft: &BlockDraft) -> Result<(Vec<u8>, Hash), String> {
-    let mut dictionary = Dictionary::default();
-    let first_sight = encode_first_sight(&draft.first_sight, &mut dictionary);
-    let accepted = accepted::encode(&draft.accepted, &mut dictionary)?;
-    let keys = accepted::encode_keys(&draft.accepted);
-    let kept = kept::encode(&draft.kept);
+pub(crate) fn encode(
+    place: BlockPlace,
+    draft: &BlockDraft,
+    work: &mut Workspace,
+) -> Result<(Vec<u8>, Hash), String> {
+    let batch = &draft.accepted.batch;
+    work.numbered().begin(batch);
+    let (rows, ids) = columns::encode(&draft.accepted, work)?;
+    let first_sight = encode_first_sight(&draft.first_sight, batch, work.numbered());
+    let are_random = ids::are_random(ids.len(), draft.accepted.len());
     let sections = [
-        (SectionKind::Dictionary, dictionary.encode()),
-        (SectionKind::FirstSight, first_sight),
-        (SectionKind::Accepted, accepted),
-        (SectionKind::Keys, keys),
-        (SectionKind::Kept, kept),
+        (SectionKind::Dictionary, work.numbered().encode(batch), false),
+        (SectionKind::FirstSight, first_sight, false),
+        (SectionKind::Rows, rows, true),
+        (SectionKind::Ids, ids, are_random),
+        (SectionKind::Kept, kept::encode(&draft.kept), false),
     ];
     let (mut facts, mut stored) = (Vec::new(), Vec::new());
-    for (kind, raw) in sections {
+    for (kind, raw, is_packed) in sections {
         if !raw.is_empty() {
-            let (fact, bytes) = section::encode(kind, raw)?;
+            let (fact, bytes) = section::encode(kind, raw, is_packed)?;
             facts.push(fact);
             stored.push(bytes);
         }
@@ -96,25 +102,52 @@ fn link(record: &[u8]) -> Result<Link, String> {
 
 /// A block, with all that its header promises checked.
 pub(crate) fn decode(record: &[u8]) -> Result<Block, String> {
+    decode_parts(record, Parts::All)
+}
+
+/// A block, unless its header says that none of its rows lies in a window.
+pub(crate) fn decode_within(record: &[u8], window: (Instant, Instant)) -> Result<Option<Block>, String> {
+    let (header, ..) = split(record)?;
+    header.may_hold(window).then(|| decode(record)).transpose()
+}
+
+/// A block without its accepted rows: what became of records, and what is kept of the refused.
+pub(crate) fn decode_fates(record: &[u8]) -> Result<Block, String> {
+    decode_parts(record, Parts::Fates)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    All,
+    Fates,
+}
+
+fn decode_parts(record: &[u8], of: Parts) -> Result<Block, String> {
     let (header, hash, bytes) = split(record)?;
     let mut sections = section::Sections::read(&header.sections, bytes)?;
     let mut raw = |kind| sections.take(kind);
-    let (strings, first_sight, accepted, keys, kept) = (
-        raw(SectionKind::Dictionary)?,
-        raw(SectionKind::FirstSight)?,
-        raw(SectionKind::Accepted)?,
-        raw(SectionKind::Keys)?,
-        raw(SectionKind::Kept)?,
-    );
+    let (strings, first_sight, kept) =
+        (raw(SectionKind::Dictionary)?, raw(SectionKind::FirstSight)?, raw(SectionKind::Kept)?);
+    let rows = match (of, header.format) {
+        (Parts::Fates, _) => None,
+        (Parts::All, 1) => Some((raw(SectionKind::Accepted)?, None)),
+        (Parts::All, _) => Some((raw(SectionKind::Rows)?, Some(raw(SectionKind::Ids)?))),
+    };
     let read = || -> Result<_, BadCoding> {
         let strings = Strings::decode(&strings)?;
         let first_sight = decode_first_sight(&first_sight, &strings)?;
-        let keys = accepted::decode_keys(&keys)?;
-        Ok((first_sight, accepted::decode(&accepted, keys, &strings)?, kept::decode(&kept)?))
+        let accepted = match &rows {
+            None => Accepted::none(),
+            Some((rows, None)) => accepted::decode(rows, &strings)?,
+            Some((rows, Some(ids))) => columns::decode(rows, ids, &strings)?,
+        };
+        Ok((first_sight, accepted, kept::decode(&kept)?))
     };
     let (first_sight, accepted, kept) = read().map_err(|BadCoding(what)| format!("{what} in a block"))?;
     let block = header.into_block(hash, first_sight, accepted, kept)?;
-    check_balance(&block.draft)?;
+    if of == Parts::All {
+        check_balance(&block.draft)?;
+    }
     Ok(block)
 }
 
@@ -153,14 +186,15 @@ pub(crate) fn check_balance(draft: &BlockDraft) -> Result<(), String> {
 
 /// Checks that indices rise, lie in the block, and that none has two fates.
 fn check_indices(draft: &BlockDraft) -> Result<(), String> {
-    if !rises(draft.accepted.iter().map(|row| row.index)) || !rises(draft.kept.iter().map(|row| row.index)) {
+    let accepted = &draft.accepted.rows;
+    if !rises(accepted.iter().map(|row| row.index)) || !rises(draft.kept.iter().map(|row| row.index)) {
         return Err("a block whose records are out of order".to_owned());
     }
-    let last = [draft.accepted.last().map(|row| row.index), draft.kept.last().map(|row| row.index)];
+    let last = [accepted.last().map(|row| row.index), draft.kept.last().map(|row| row.index)];
     if let Some(index) = last.into_iter().flatten().find(|index| *index >= draft.records) {
         return Err(format!("a block of {} records that names record `{index}`", draft.records));
     }
-    let is_accepted = |index: u32| draft.accepted.binary_search_by_key(&index, |row| row.index).is_ok();
+    let is_accepted = |index: u32| accepted.binary_search_by_key(&index, |row| row.index).is_ok();
     match draft.kept.iter().find(|row| is_accepted(row.index)) {
         Some(row) => Err(format!("a block whose record `{}` has two fates", row.index)),
         None => Ok(()),
@@ -172,13 +206,13 @@ fn rises(mut indices: impl Iterator<Item = u32>) -> bool {
     indices.all(|index| before.replace(index).is_none_or(|before| before < index))
 }
 
-fn encode_first_sight<'a>(first_sight: &'a [FirstSight], dictionary: &mut Dictionary<'a>) -> Vec<u8> {
+fn encode_first_sight(first_sight: &[FirstSight], batch: &Batch, numbered: &mut Numbered) -> Vec<u8> {
     let mut out = Vec::new();
     if !first_sight.is_empty() {
         put_u64(&mut out, first_sight.len() as u64);
     }
     for sight in first_sight {
-        put_u64(&mut out, dictionary.number(&sight.account));
+        put_u64(&mut out, u64::from(numbered.number_of(batch, &sight.account)));
         put_u64(&mut out, u64::from(sight.index));
     }
     out

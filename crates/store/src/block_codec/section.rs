@@ -9,17 +9,21 @@ use super::header::SectionFact;
 
 const ZSTD_LEVEL: i32 = 1;
 /// No section is larger; a hostile one can't make a reader allocate more.
-const RAW_BYTES_MAX: u64 = 1 << 30;
+pub(super) const RAW_BYTES_MAX: u64 = 1 << 30;
 /// What is allocated before a byte was seen.
 const AT_ONCE_BYTES_MAX: u64 = 16 << 20;
 
-/// The sections of encoding 1.
+/// The sections of formats 1 and 2. Format 1 had `keys` too: hashes that follow from the rows and the secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SectionKind {
     Dictionary,
     FirstSight,
+    /// Accepted rows of format 1.
     Accepted,
-    Keys,
+    /// Accepted rows, without their ids.
+    Rows,
+    /// The ids of the accepted rows.
+    Ids,
     Kept,
 }
 
@@ -29,21 +33,26 @@ impl SectionKind {
             Self::Dictionary => "dictionary",
             Self::FirstSight => "first_sight",
             Self::Accepted => "accepted",
-            Self::Keys => "keys",
+            Self::Rows => "rows",
+            Self::Ids => "ids",
             Self::Kept => "kept",
         }
     }
 }
 
-/// Compresses a section, except hashes, which do not compress.
-pub(super) fn encode(kind: SectionKind, raw: Vec<u8>) -> Result<(SectionFact, Vec<u8>), String> {
+/// Compresses a section, unless it is known that this makes nothing shorter.
+pub(super) fn encode(
+    kind: SectionKind,
+    raw: Vec<u8>,
+    is_packed: bool,
+) -> Result<(SectionFact, Vec<u8>), String> {
     let raw_length = raw.len() as u64;
     if raw_length > RAW_BYTES_MAX {
         return Err(format!("a section of `{raw_length}` bytes, expected at most {RAW_BYTES_MAX}"));
     }
-    let (codec, stored) = match kind {
-        SectionKind::Keys => ("none", raw),
-        _ => {
+    let (codec, stored) = match is_packed {
+        true => ("none", raw),
+        false => {
             let packed = zstd::bulk::compress(&raw, ZSTD_LEVEL)
                 .map_err(|error| format!("a section cannot be compressed ({error})"))?;
             if packed.len() < raw.len() { ("zstd", packed) } else { ("none", raw) }
@@ -103,19 +112,23 @@ fn decompress(fact: &SectionFact, stored: &[u8]) -> Result<Vec<u8>, String> {
         return Err(bad("is too long"));
     }
     let raw = if fact.raw_length <= AT_ONCE_BYTES_MAX {
-        zstd::bulk::decompress(stored, fact.raw_length as usize)
+        zstd::bulk::decompress(stored, fact.raw_length as usize).ok()
     } else {
-        // Grown as bytes come out: a hostile length costs no memory.
-        let mut raw = Vec::new();
-        zstd::stream::read::Decoder::new(stored)
-            .and_then(|decoder| decoder.take(fact.raw_length + 1).read_to_end(&mut raw))
-            .map(|_| raw)
+        unpack_slowly(stored, fact.raw_length)
     };
-    let raw = raw.map_err(|_| bad("cannot be decompressed"))?;
+    let raw = raw.ok_or_else(|| bad("cannot be decompressed"))?;
     if raw.len() as u64 != fact.raw_length {
         return Err(bad("has another length than its header says"));
     }
     Ok(raw)
+}
+
+/// Unpacks into a buffer that grows as bytes come out: a hostile length costs no memory.
+pub(super) fn unpack_slowly(stored: &[u8], raw_length: u64) -> Option<Vec<u8>> {
+    let mut raw = Vec::new();
+    let decoder = zstd::stream::read::Decoder::new(stored).ok()?;
+    decoder.take(raw_length.saturating_add(1)).read_to_end(&mut raw).ok()?;
+    Some(raw)
 }
 
 /// Writes indices that rise, as differences.

@@ -1,6 +1,6 @@
 //! Laws of the block's encoding.
 
-use metering::{Code, Event, Identity, Instant, PayloadHash, Value};
+use metering::{Code, Event, Instant, Value};
 use money::Sum;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,17 +45,36 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A canonical object, often of the same few shapes.
+fn properties() -> impl Strategy<Value = Value> {
+    let member = prop_oneof![
+        (
+            "[ab]",
+            prop_oneof![
+                (0..3_000u32).prop_map(|n| Value::Number(n.to_string())),
+                text().prop_map(Value::Text)
+            ]
+        ),
+        (text(), value()),
+    ];
+    vec(member, 0..4).prop_map(|members| {
+        let mut unique: std::collections::BTreeMap<String, Value> = members.into_iter().collect();
+        unique.values_mut().for_each(|value| {
+            *value = std::mem::replace(value, Value::Null).into_canonical().unwrap_or(Value::Bool(true));
+        });
+        Value::Object(unique.into_iter().collect())
+    })
+}
+
 prop_compose! {
     fn accepted()(
         texts in (text(), text(), text()),
         id in id(),
-        time in any::<i64>(),
-        keys in any::<(u128, u64)>(),
-        properties in value(),
-    ) -> Accepted {
+        time in prop_oneof![any::<i64>(), any::<i32>().prop_map(|ms| i64::from(ms) * 1_000_000)],
+        properties in properties(),
+    ) -> Event {
         let (source, event_type, account) = texts;
-        let event = Event { source, id, event_type, account, occurred_at: Instant(time), properties };
-        Accepted { index: 0, identity: Identity(keys.0), payload: PayloadHash(keys.1), event }
+        Event { source, id, event_type, account, occurred_at: Instant(time), properties }
     }
 }
 
@@ -76,7 +95,7 @@ prop_compose! {
 /// A record of each fate in any order.
 #[derive(Clone, Debug)]
 enum Record {
-    Accepted(Box<Accepted>),
+    Accepted(Box<Event>),
     Kept(Box<Kept>),
     Duplicate,
 }
@@ -100,14 +119,14 @@ fn draft() -> impl Strategy<Value = BlockDraft> {
                     .into_iter()
                     .map(|(account, index)| FirstSight { account, index })
                     .collect(),
-                accepted: Vec::new(),
+                accepted: Accepted::none(),
                 kept: Vec::new(),
             };
+            let mut events = Vec::new();
             for (index, record) in (0..).zip(records) {
                 let (fate, code) = match record {
-                    Record::Accepted(mut accepted) => {
-                        accepted.index = index;
-                        draft.accepted.push(*accepted);
+                    Record::Accepted(event) => {
+                        events.push((index, *event));
                         ("accepted", None)
                     }
                     Record::Kept(mut kept) => {
@@ -122,9 +141,14 @@ fn draft() -> impl Strategy<Value = BlockDraft> {
                 let units = Sum::parse("-0.000000000001").expect("a sum");
                 draft.counters.push(Counter { key, records: 1, units });
             }
+            draft.accepted = Accepted::of_events(events.iter().map(|(index, event)| (*index, event)));
             draft
         },
     )
+}
+
+fn encode(place: BlockPlace, draft: &BlockDraft) -> Result<(Vec<u8>, Hash), String> {
+    super::encode(place, draft, &mut Workspace::default())
 }
 
 proptest! {
@@ -148,11 +172,11 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         // Every section's raw bytes, changed below its hashes and its compression.
-        let mut dictionary = Dictionary::default();
-        let rows = accepted::encode(&draft.accepted, &mut dictionary).expect("encoded");
-        let strings = dictionary.encode();
+        let mut work = Workspace::default();
+        work.numbered().begin(&draft.accepted.batch);
+        let (rows, ids) = columns::encode(&draft.accepted, &mut work).expect("encoded");
+        let strings = work.numbered().encode(&draft.accepted.batch);
         let kept = kept::encode(&draft.kept);
-        let keys = accepted::encode_keys(&draft.accepted);
         let change = |bytes: &[u8]| {
             let mut bytes = bytes.to_vec();
             if !bytes.is_empty() {
@@ -168,7 +192,9 @@ proptest! {
         let rotten = change(&strings);
         let _ = Strings::decode(&rotten);
         let whole = Strings::decode(&strings).expect("strings");
-        let _ = accepted::decode(&change(&rows), accepted::decode_keys(&keys).expect("keys"), &whole);
+        let _ = columns::decode(&change(&rows), &ids, &whole);
+        let _ = columns::decode(&rows, &change(&ids), &whole);
+        let _ = accepted::decode(&change(&rows), &whole);
         let _ = decode_first_sight(&change(&rows), &whole);
         let (record, _) = encode(PLACE, &draft).expect("encoded");
         let rotten = change(&record);
@@ -208,24 +234,21 @@ fn a_section_that_claims_to_be_huge_costs_nothing() {
 
 #[test]
 fn a_block_is_small() {
-    let rows: Vec<Accepted> = (0..1000u32)
-        .map(|index| Accepted {
-            index,
-            identity: Identity(u128::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)),
-            payload: PayloadHash(u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-            event: Event {
+    let events: Vec<(u32, Event)> = (0..1000u32)
+        .map(|index| {
+            let id = u128::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834);
+            let event = Event {
                 source: "api".to_owned(),
-                id: format!(
-                    "{:032x}",
-                    u128::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)
-                ),
+                id: format!("{id:032x}"),
                 event_type: "call".to_owned(),
                 account: format!("org-{}", index % 50),
                 occurred_at: Instant(1_785_542_400_000_000_000 + i64::from(index) * 1_000_000),
                 properties: Value::Object(vec![("quantity".to_owned(), Value::Number("1".to_owned()))]),
-            },
+            };
+            (index, event)
         })
         .collect();
+    let rows = Accepted::of_events(events.iter().map(|(index, event)| (*index, event)));
     let key = CounterKey { feed: "f".to_owned(), source: None, fate: "accepted", code: None };
     let draft = BlockDraft {
         records: 1000,

@@ -4,7 +4,7 @@ use metering::Value;
 
 use crate::coding::{BadCoding, Reader, put_bytes, put_u64};
 
-use super::dictionary::{Dictionary, Strings};
+use super::dictionary::Strings;
 
 /// How deep values may be nested; the decoders of events refuse less.
 pub(super) const DEPTH_MAX: usize = 128;
@@ -17,13 +17,8 @@ const TEXT: u8 = 4;
 const LIST: u8 = 5;
 const OBJECT: u8 = 6;
 
-/// Appends a value; its member names go through the dictionary.
-pub(super) fn encode<'a>(
-    value: &'a Value,
-    dictionary: &mut Dictionary<'a>,
-    depth: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), String> {
+/// Appends a value; the names of members stand in it.
+pub(super) fn encode(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
     if depth > DEPTH_MAX {
         return Err(format!("a property is nested deeper than {DEPTH_MAX}"));
     }
@@ -43,27 +38,35 @@ pub(super) fn encode<'a>(
             out.push(LIST);
             put_u64(out, items.len() as u64);
             for item in items {
-                encode(item, dictionary, depth + 1, out)?;
+                encode(item, depth + 1, out)?;
             }
         }
         Value::Object(members) => {
             out.push(OBJECT);
             put_u64(out, members.len() as u64);
             for (name, member) in members {
-                put_u64(out, dictionary.number(name));
-                encode(member, dictionary, depth + 1, out)?;
+                put_bytes(out, name.as_bytes());
+                encode(member, depth + 1, out)?;
             }
         }
     }
     Ok(())
 }
 
+/// Reads what [`encode`] wrote.
+pub(super) fn decode_own(reader: &mut Reader<'_>, depth: usize) -> Result<Value, BadCoding> {
+    decode(reader, &|reader| reader.text().map(str::to_owned), depth)
+}
+
+/// Reads a value of format 1, whose names are numbers of the dictionary.
+pub(super) fn decode_numbered(reader: &mut Reader<'_>, strings: &Strings<'_>) -> Result<Value, BadCoding> {
+    decode(reader, &|reader| strings.get(reader).map(str::to_owned), 0)
+}
+
 /// Reads a value.
-pub(super) fn decode(
-    reader: &mut Reader<'_>,
-    strings: &Strings<'_>,
-    depth: usize,
-) -> Result<Value, BadCoding> {
+type Name<'n> = &'n dyn Fn(&mut Reader<'_>) -> Result<String, BadCoding>;
+
+fn decode(reader: &mut Reader<'_>, name: Name<'_>, depth: usize) -> Result<Value, BadCoding> {
     if depth > DEPTH_MAX {
         return Err(BadCoding("a property is nested too deep"));
     }
@@ -78,7 +81,7 @@ pub(super) fn decode(
             // Grown as items are read: a count costs no memory before its bytes were seen.
             let mut items = Vec::new();
             for _ in 0..count {
-                items.push(decode(reader, strings, depth + 1)?);
+                items.push(decode(reader, name, depth + 1)?);
             }
             Value::List(items)
         }
@@ -86,8 +89,8 @@ pub(super) fn decode(
             let count = reader.count(2)?;
             let mut members = Vec::new();
             for _ in 0..count {
-                let name = strings.get(reader)?.to_owned();
-                members.push((name, decode(reader, strings, depth + 1)?));
+                let key = name(reader)?;
+                members.push((key, decode(reader, name, depth + 1)?));
             }
             Value::Object(members)
         }

@@ -36,8 +36,8 @@ impl Roots {
             durable_through: self.log.durable(),
             key_generation: self.keys.generation,
         };
-        let (record, hash) =
-            block_codec::encode(place, draft).map_err(|what| invalid("block_unwritable", what))?;
+        let (record, hash) = block_codec::encode(place, draft, &mut self.work)
+            .map_err(|what| invalid("block_unwritable", what))?;
         let link =
             Link { first: place.position, count: u64::from(draft.records), previous: place.previous, hash };
         let end = link

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{CreateOptions, Roots, State, open::take_lock};
 use crate::append_log::{AppendLog, LogSetting};
 use crate::block_codec::LOG;
+use crate::block_codec::Workspace;
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
 use crate::framed;
@@ -61,6 +62,7 @@ impl Roots {
             log,
             last_known_at: 0,
             last_received_at: None,
+            work: Workspace::default(),
             state: State::Writing,
             _lock: Some(lock),
         };

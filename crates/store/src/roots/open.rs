@@ -10,6 +10,7 @@ use super::found::Found;
 use super::{KnownDurable, OpenOptions, Opened, ReadState, Roots, SegmentSizes, State, TornTail};
 use crate::append_log::{AppendLog, LogSetting};
 use crate::block_codec::LOG;
+use crate::block_codec::Workspace;
 use crate::close_record::{CLEAN, CloseRecord};
 use crate::disk::{Disk, Mode};
 use crate::error::{ErrorKind, StoreError};
@@ -45,6 +46,7 @@ impl Roots {
             log: taken.log,
             last_known_at: 0,
             last_received_at: None,
+            work: Workspace::default(),
             state: State::Writing,
             _lock: Some(lock),
         };
@@ -89,6 +91,7 @@ impl Roots {
             log,
             last_known_at: 0,
             last_received_at: None,
+            work: Workspace::default(),
             state: State::Reading,
             _lock: lock,
         };

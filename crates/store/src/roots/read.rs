@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use metering::Instant;
+
 use super::{Head, Roots};
 use crate::append_log::AppendLog;
 use crate::block::Block;
@@ -20,6 +22,12 @@ pub struct Blocks(Records);
 
 /// Headers of blocks in order, with their hashes; the sections are not looked at.
 pub struct Headers(Records);
+
+/// Blocks in order that may hold rows of a window.
+pub struct BlocksWithin(Records, (Instant, Instant));
+
+/// Blocks in order without their accepted rows: counters, first sights, what is kept of the refused.
+pub struct Fates(Records);
 
 /// Rows in order. Ends after the first error.
 pub struct Rows(Records);
@@ -45,6 +53,16 @@ impl Roots {
     /// block is held.
     pub fn blocks(&self, from: u64) -> Blocks {
         Blocks(self.records(&LOG, from))
+    }
+
+    /// As [`Roots::blocks`], without those that hold no accepted row whose `occurred_at` lies in [start, end).
+    pub fn blocks_within(&self, from: u64, start: Instant, end: Instant) -> BlocksWithin {
+        BlocksWithin(self.records(&LOG, from), (start, end))
+    }
+
+    /// As [`Roots::blocks`], without the accepted rows.
+    pub fn fates(&self, from: u64) -> Fates {
+        Fates(self.records(&LOG, from))
     }
 
     /// As [`Roots::blocks`], without the sections.
@@ -97,6 +115,27 @@ impl Iterator for Blocks {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next_with(|record| block_codec::decode(&record.bytes))
+    }
+}
+
+impl Iterator for BlocksWithin {
+    type Item = Result<Block, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let read = self.0.next_with(|record| block_codec::decode_within(&record.bytes, self.1))?;
+            if let Some(block) = read.transpose() {
+                return Some(block);
+            }
+        }
+    }
+}
+
+impl Iterator for Fates {
+    type Item = Result<Block, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_with(|record| block_codec::decode_fates(&record.bytes))
     }
 }
 

@@ -1,6 +1,5 @@
-//! Sums and digests in run files, beside the numbers of [`crate::coding`].
+//! Sums in run files, beside the numbers of [`crate::coding`].
 
-use metering::Digest;
 use money::Sum;
 
 use crate::coding::{BadCoding, Reader};
@@ -17,10 +16,10 @@ pub fn put_sum(out: &mut Vec<u8>, sum: Sum) {
     out.extend_from_slice(&bytes[..length]);
 }
 
-/// The next sum.
+/// The next sum. Fewer than 2^64 quantities take 22 bytes; so many sums of 24 bytes can be added without a check.
 pub fn take_sum(reader: &mut Reader<'_>) -> Result<Sum, BadCoding> {
     let length = usize::from(reader.byte()?);
-    if !(1..=32).contains(&length) {
+    if !(1..=24).contains(&length) {
         return Err(BadCoding("a sum has an impossible length"));
     }
     let head = reader.take(length)?;
@@ -28,18 +27,6 @@ pub fn take_sum(reader: &mut Reader<'_>) -> Result<Sum, BadCoding> {
     let mut bytes = [sign; 32];
     bytes[..length].copy_from_slice(head);
     Ok(Sum::from_le_bytes(bytes))
-}
-
-/// The next digest.
-pub fn take_digest(reader: &mut Reader<'_>) -> Result<Digest, BadCoding> {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(reader.take(16)?);
-    Ok(Digest(u128::from_le_bytes(bytes)))
-}
-
-/// The next number as an index.
-pub fn take_index(reader: &mut Reader<'_>) -> Result<usize, BadCoding> {
-    usize::try_from(reader.u64()?).map_err(|_| BadCoding("an index is too large"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::framed;
 use crate::hash::Hash;
 
 /// How much is written between two syncs, so that a large run does not hold up the log's sync.
-const PACE_BYTES: u64 = 1 << 20;
+const PACE_BYTES: usize = 1 << 20;
+/// How much is written and hashed at once.
+const WRITE_BYTES: usize = 1 << 18;
 
 /// Writes a run under a draft name; `finish` gives it its name.
 pub struct RunWriter<'a> {
@@ -17,7 +19,9 @@ pub struct RunWriter<'a> {
     name: String,
     file: Arc<dyn DiskFile>,
     length: u64,
-    unsynced: u64,
+    /// What was appended and not yet written.
+    unwritten: Vec<u8>,
+    unsynced: usize,
     hasher: blake3::Hasher,
 }
 
@@ -35,7 +39,8 @@ impl<'a> RunWriter<'a> {
             disk.open(&draft, Mode::CreateNew)
         };
         let file = start().map_err(|error| StoreError::io(format!("create `{draft}`"), &error))?;
-        Ok(Self { disk, name: name.to_owned(), file, length: 0, unsynced: 0, hasher: blake3::Hasher::new() })
+        let (unwritten, hasher) = (Vec::with_capacity(WRITE_BYTES), blake3::Hasher::new());
+        Ok(Self { disk, name: name.to_owned(), file, length: 0, unwritten, unsynced: 0, hasher })
     }
 
     /// Appends a record; answers its first sector.
@@ -48,19 +53,33 @@ impl<'a> RunWriter<'a> {
         payload.extend_from_slice(&length.to_le_bytes());
         payload.extend_from_slice(record);
         let bytes = framed::encode(sector, &payload);
-        self.hasher.update(&bytes);
-        self.file.write_at(&bytes, self.length).map_err(|error| self.failed(&error))?;
         self.length += bytes.len() as u64;
-        self.unsynced += bytes.len() as u64;
-        if self.unsynced >= PACE_BYTES {
-            self.file.sync().map_err(|error| self.failed(&error))?;
-            self.unsynced = 0;
+        self.unwritten.extend_from_slice(&bytes);
+        if self.unwritten.len() >= WRITE_BYTES {
+            self.write()?;
         }
         Ok(sector)
     }
 
+    /// Writes what is not yet written, and syncs when that was much.
+    fn write(&mut self) -> Result<(), StoreError> {
+        let bytes = std::mem::take(&mut self.unwritten);
+        self.hasher.update(&bytes);
+        let offset = self.length - bytes.len() as u64;
+        self.file.write_at(&bytes, offset).map_err(|error| self.failed(&error))?;
+        self.unsynced += bytes.len();
+        if self.unsynced >= PACE_BYTES {
+            self.file.sync().map_err(|error| self.failed(&error))?;
+            self.unsynced = 0;
+        }
+        self.unwritten = bytes;
+        self.unwritten.clear();
+        Ok(())
+    }
+
     /// Syncs, renames, syncs the folder; answers length and hash.
-    pub fn finish(self) -> Result<(u64, Hash), StoreError> {
+    pub fn finish(mut self) -> Result<(u64, Hash), StoreError> {
+        self.write()?;
         let folder = self.name.rsplit_once('/').map_or("", |(folder, _)| folder);
         self.file
             .sync()

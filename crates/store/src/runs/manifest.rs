@@ -9,7 +9,8 @@ use crate::hash::Hash;
 
 /// The name of the checkpoint in the store's folder.
 pub const CHECKPOINT: &str = "checkpoint";
-const FORMAT: u32 = 1;
+/// Format 1 named runs of other shapes: what is derived is then made anew.
+const FORMAT: u32 = 2;
 
 /// A run file as the checkpoint names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +93,12 @@ impl Checkpoint {
     }
 }
 
-/// Reads the checkpoint; `None` where there is none.
+/// The name of a cell run over [from, to).
+pub fn cell_run_name(from: u64, to: u64) -> String {
+    format!("cells/{from:020}-{to:020}.run")
+}
+
+/// Reads the checkpoint; `None` where there is none, or one of an older format.
 ///
 /// **Errors**: a checksum that differs, or a newer format.
 pub fn read_checkpoint(disk: &dyn Disk) -> Result<Option<Checkpoint>, StoreError> {
@@ -106,7 +112,7 @@ pub fn read_checkpoint(disk: &dyn Disk) -> Result<Option<Checkpoint>, StoreError
     if checkpoint.format > FORMAT {
         return Err(StoreError::corrupt(CHECKPOINT, "byte 0", "a newer format"));
     }
-    Ok(Some(checkpoint))
+    Ok((checkpoint.format == FORMAT).then_some(checkpoint))
 }
 
 /// Replaces the checkpoint in one atomic step; its runs must be on disk.

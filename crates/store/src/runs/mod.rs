@@ -10,7 +10,12 @@ mod index;
 mod manifest;
 mod table;
 
-pub use cells::{CellRun, write_cells};
-pub use index::{IndexEntry, read_index, write_index};
-pub use manifest::{CHECKPOINT, Checkpoint, MeterCover, RunFact, read_checkpoint, write_checkpoint};
-pub use table::CellTable;
+pub use cells::{CellRun, merge_cells, write_cells};
+pub use index::{
+    IndexEntries, IndexEntry, IndexRun, IndexWriter, KeptIdentity, KeptPayload, PageBuffer, merge_index,
+    write_index,
+};
+pub use manifest::{
+    CHECKPOINT, Checkpoint, MeterCover, RunFact, cell_run_name, read_checkpoint, write_checkpoint,
+};
+pub use table::{CellLimits, CellScan, CellTable, CellUpdate, cell_number};

@@ -42,11 +42,11 @@ pub(super) fn state(connection: &Connection, name: &str, row: u64) -> Result<(),
 
 /// An event is the first to name an account.
 pub(super) fn see(connection: &Connection, name: &str, position: u64) -> Result<(), Failure> {
-    connection.execute(
+    let mut insert = connection.prepare_cached(
         "INSERT INTO accounts (name, first_position) VALUES (?1, ?2) \
          ON CONFLICT (name) DO UPDATE SET first_position = coalesce(first_position, excluded.first_position)",
-        params![name, int(position)?],
     )?;
+    insert.execute(params![name, int(position)?])?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use metering::{Code, Event, Identity, Instant, Keys, PayloadHash, Value};
+use metering::{Code, Event, Instant, Keys, Value};
 use money::Sum;
 use serde_json::json;
 use sim::faulty_disk::FaultyDisk;
@@ -51,7 +51,9 @@ fn counter(fate: &'static str, code: Option<Code>, records: u64) -> Counter {
 /// A block with every fate: `seed` accepted records, one duplicate, one rejected, one conflict.
 pub fn block(seed: u32, known: (u64, store::Hash), received_at: Instant) -> BlockDraft {
     let accepted_count = seed % 5 + 1;
-    let accepted: Vec<Accepted> = (0..accepted_count).map(|place| accepted(seed, place * 2)).collect();
+    let events: Vec<(u32, Event)> =
+        (0..accepted_count).map(|place| (place * 2, accepted(seed, place * 2))).collect();
+    let accepted = Accepted::of_events(events.iter().map(|(index, event)| (*index, event)));
     let after = accepted_count * 2;
     let body =
         format!("{{\"broken\": {seed}").into_bytes().repeat(if seed.is_multiple_of(7) { 60 } else { 1 });
@@ -83,7 +85,7 @@ pub fn block(seed: u32, known: (u64, store::Hash), received_at: Instant) -> Bloc
     }
 }
 
-fn accepted(seed: u32, index: u32) -> Accepted {
+fn accepted(seed: u32, index: u32) -> Event {
     let id = match index % 4 {
         0 => format!("{:032x}", u128::from(seed) * 1_000_003 + u128::from(index)),
         1 => format!("{seed}"),
@@ -93,18 +95,13 @@ fn accepted(seed: u32, index: u32) -> Accepted {
         ("project".to_owned(), Value::Text(format!("p{}", seed % 3))),
         ("quantity".to_owned(), Value::Number("1.5".to_owned())),
     ]);
-    Accepted {
-        index,
-        identity: Identity(u128::from(seed) << 64 | u128::from(index)),
-        payload: PayloadHash(u64::from(seed)),
-        event: Event {
-            source: "api".to_owned(),
-            id,
-            event_type: "call".to_owned(),
-            account: format!("org-{seed}"),
-            occurred_at: Instant(NOW.0 - i64::from(index) * 1_000_000_000),
-            properties,
-        },
+    Event {
+        source: "api".to_owned(),
+        id,
+        event_type: "call".to_owned(),
+        account: format!("org-{seed}"),
+        occurred_at: Instant(NOW.0 - i64::from(index) * 1_000_000_000),
+        properties,
     }
 }
 

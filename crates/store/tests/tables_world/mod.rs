@@ -309,7 +309,7 @@ fn block(chance: &mut Chance, place: u64) -> BlockDraft {
         first_sight: (0..chance.below(2))
             .map(|index| FirstSight { account: account(chance), index: u32::try_from(index).unwrap() })
             .collect(),
-        accepted: Vec::new(),
+        accepted: store::Accepted::none(),
         kept,
     }
 }

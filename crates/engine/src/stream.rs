@@ -1,0 +1,342 @@
+//! A feed streamed through the path of events: decoded on all cores, given fates in order, written in order.
+//!
+//! ```text
+//! workers: read (one at a time) ▶ decode ▶ check form ▶ hash ─┐ any order
+//! this thread: fates, identities, cells, in order ◀───────────┘ ─▶ writer: encode ▶ append ▶ sync, one for
+//!              ▲─────────────────── durable ────────────────────────────── several blocks that wait
+//! ```
+//!
+//! At most [`IN_FLIGHT`] chunks are anywhere between reading and the sync, which bounds the memory. What is reported
+//! to the caller is durable.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use connectors::{Chunks, Decoder, Feed, InputError};
+use metering::Keys;
+use store::tables::Tables;
+use store::{Block, BlockDraft, Counter, Hash, Roots, StoreError};
+
+use crate::admit::{Admission, Standing};
+use crate::checkpoint::{FlushAt, Flusher, is_heavy};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::feeds::FeedOptions;
+use crate::prepare::{Prepared, prepare};
+
+/// Chunks that may be under way at a time beside those that the workers hold.
+const IN_FLIGHT: usize = 6;
+/// Blocks that one sync may cover.
+const BLOCKS_A_SYNC: usize = 4;
+
+/// Blocks that one commit of the tables may cover: they may lag, but their transaction must not grow for ever.
+const BLOCKS_A_COMMIT: usize = 256;
+
+/// What reaches the thread that gives fates.
+enum Event {
+    /// A chunk of the input, by its number.
+    Prepared(u64, Box<Prepared>),
+    /// How many chunks there are, and why there are no more.
+    End(u64, Option<InputError>),
+    /// A block is durable: where it ends, its hash and its counters.
+    Durable { end: u64, hash: Hash, counters: Vec<Counter> },
+    /// A write failed; nothing more will be durable.
+    Failed(StoreError),
+}
+
+/// The input, read by one worker at a time.
+struct Source {
+    chunks: Chunks,
+    next: u64,
+    /// Chunks that were read and are not durable yet.
+    in_flight: usize,
+    has_ended: bool,
+}
+
+struct Gate {
+    source: Mutex<Source>,
+    room: Condvar,
+    in_flight_max: usize,
+}
+
+impl Gate {
+    fn lock(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self) {
+        self.lock().in_flight -= 1;
+        self.room.notify_one();
+    }
+
+    fn end(&self) {
+        self.lock().has_ended = true;
+        self.room.notify_all();
+    }
+}
+
+/// Ends the input when the thread that gives fates leaves, whatever the reason, so that no worker waits for ever.
+struct EndsInput<'g>(&'g Gate);
+
+impl Drop for EndsInput<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Engine {
+    /// Streams an input through; answers why it broke off, if it did. `durable` hears of each block that is on disk.
+    ///
+    /// **Errors**: those of the file layer; the engine then stops.
+    pub(crate) fn stream(
+        &mut self,
+        decoder: &Decoder,
+        feed: &Feed,
+        input: Chunks,
+        options: FeedOptions,
+        durable: &mut dyn FnMut(u64, Vec<Counter>),
+    ) -> Result<Option<InputError>, EngineError> {
+        self.check_not_failed()?;
+        let streamed = self.stream_until_failure(decoder, feed, input, options, durable);
+        // What memory claims and what the disk holds may differ after a failure.
+        self.failed |= streamed.is_err();
+        streamed
+    }
+
+    fn stream_until_failure(
+        &mut self,
+        decoder: &Decoder,
+        feed: &Feed,
+        input: Chunks,
+        options: FeedOptions,
+        durable: &mut dyn FnMut(u64, Vec<Counter>),
+    ) -> Result<Option<InputError>, EngineError> {
+        let workers = options.threads.max(1);
+        let gate = Gate {
+            source: Mutex::new(Source { chunks: input, next: 0, in_flight: 0, has_ended: false }),
+            room: Condvar::new(),
+            in_flight_max: IN_FLIGHT + workers,
+        };
+        let keys = self.keys().clone();
+        let head = self.roots.head();
+        let (position, last) = (self.roots.end(), self.roots.last_received_at());
+        let at = self.flush_at(self.roots.log_hash());
+        let Self { disk, clock, roots, tables, checkpoint, cells, dedup, flush, terms, .. } = self;
+        let (memory_bytes, in_background) = (self.memory_bytes, self.in_background);
+        std::thread::scope(|scope| {
+            let ends_input = EndsInput(&gate);
+            let (events, heard) = mpsc::channel();
+            let (blocks, written) = mpsc::sync_channel(IN_FLIGHT);
+            for _ in 0..workers {
+                let (events, gate, keys) = (events.clone(), &gate, &keys);
+                scope.spawn(move || work(gate, keys, decoder, feed, options.batch_records, &events));
+            }
+            scope.spawn(move || write(roots, tables, &written, &events));
+            let mut line = Line {
+                admission: Admission { dedup, cells, terms },
+                decoder,
+                feed,
+                blocks: Some(blocks),
+                gate: &gate,
+                waiting: BTreeMap::new(),
+                next: 0,
+                end: None,
+                at: Standing {
+                    position,
+                    known_at: head.number,
+                    known_hash: head.hash,
+                    received_at: clock.now(),
+                },
+                durable_to: position,
+                log_hash: at.log_hash,
+            };
+            line.at.received_at = last.map_or(line.at.received_at, |last| last.max(line.at.received_at));
+            loop {
+                let Some(event) = heard.recv().ok() else {
+                    return Err(EngineError::stored("a feed", "its threads have ended early"));
+                };
+                line.take(event, durable)?;
+                line.at.received_at = line.at.received_at.max(clock.now());
+                line.admit_next()?;
+                if let Some(end) = line.ended() {
+                    drop(ends_input);
+                    return Ok(end);
+                }
+                let Admission { dedup, cells, .. } = &mut line.admission;
+                if is_heavy(dedup, cells, memory_bytes) {
+                    line.drain(&heard, durable)?;
+                    let Admission { dedup, cells, .. } = &mut line.admission;
+                    let at = FlushAt { log_hash: line.log_hash, ..at.clone() };
+                    Flusher { disk, checkpoint, cells, dedup, flush, in_background }.start(at)?;
+                }
+            }
+        })
+    }
+}
+
+/// The thread that gives fates.
+struct Line<'e> {
+    admission: Admission<'e>,
+    decoder: &'e Decoder,
+    feed: &'e Feed,
+    blocks: Option<SyncSender<BlockDraft>>,
+    gate: &'e Gate,
+    /// Chunks that came before the one that is next.
+    waiting: BTreeMap<u64, Box<Prepared>>,
+    next: u64,
+    /// How many chunks there are, and why there are no more.
+    end: Option<(u64, Option<InputError>)>,
+    at: Standing,
+    durable_to: u64,
+    log_hash: Hash,
+}
+
+impl Line<'_> {
+    fn take(&mut self, event: Event, durable: &mut dyn FnMut(u64, Vec<Counter>)) -> Result<(), EngineError> {
+        match event {
+            Event::Prepared(number, prepared) => {
+                self.waiting.insert(number, prepared);
+            }
+            Event::End(count, error) => self.end = Some((count, error)),
+            Event::Durable { end, hash, counters } => {
+                let records = end - self.durable_to;
+                (self.durable_to, self.log_hash) = (end, hash);
+                self.gate.release();
+                durable(records, counters);
+            }
+            Event::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Gives fates to the chunks that are next.
+    fn admit_next(&mut self) -> Result<(), EngineError> {
+        while let Some(prepared) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            let records = prepared.records();
+            if records == 0 {
+                self.gate.release();
+                continue;
+            }
+            let admitted = self.admission.admit(self.decoder, self.feed, *prepared, self.at)?;
+            self.at.position += u64::from(records);
+            // A writer that is gone has said why, or will.
+            if let Some(blocks) = &self.blocks {
+                let _ = blocks.send(admitted.draft);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the input ended, once all of it is durable.
+    fn ended(&mut self) -> Option<Option<InputError>> {
+        let (count, _) = self.end.as_ref()?;
+        if self.next < *count {
+            return None;
+        }
+        // Nothing more is written: the writer syncs what it has and leaves.
+        self.blocks = None;
+        if self.durable_to < self.at.position {
+            return None;
+        }
+        self.end.take().map(|(_, error)| error)
+    }
+
+    /// Waits until all blocks are durable; what is read meanwhile waits.
+    fn drain(
+        &mut self,
+        heard: &Receiver<Event>,
+        durable: &mut dyn FnMut(u64, Vec<Counter>),
+    ) -> Result<(), EngineError> {
+        while self.durable_to < self.at.position {
+            match heard.recv() {
+                Ok(event) => self.take(event, durable)?,
+                Err(_) => return Err(EngineError::stored("a feed", "its threads have ended early")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads, decodes and hashes chunks until the input ends.
+fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize, events: &Sender<Event>) {
+    loop {
+        let mut source = gate.lock();
+        while source.in_flight >= gate.in_flight_max && !source.has_ended {
+            source = gate.room.wait(source).unwrap_or_else(PoisonError::into_inner);
+        }
+        if source.has_ended {
+            return;
+        }
+        let (number, read) = (source.next, source.chunks.next(records));
+        match read {
+            Ok(Some(raw)) => {
+                source.next += 1;
+                source.in_flight += 1;
+                drop(source);
+                // The other side is gone when it failed: it has ended the input too.
+                let _ = events.send(Event::Prepared(number, Box::new(prepare(keys, decoder, feed, raw))));
+            }
+            ended => {
+                source.has_ended = true;
+                drop(source);
+                gate.room.notify_all();
+                let _ = events.send(Event::End(number, ended.err()));
+                return;
+            }
+        }
+    }
+}
+
+/// Writes blocks as they come, several under one sync.
+fn write(roots: &mut Roots, tables: &mut Tables, blocks: &Receiver<BlockDraft>, events: &Sender<Event>) {
+    let mut since_commit = 0;
+    while let Ok(first) = blocks.recv() {
+        let mut drafts = vec![first];
+        while drafts.len() < BLOCKS_A_SYNC
+            && let Ok(more) = blocks.try_recv()
+        {
+            drafts.push(more);
+        }
+        since_commit += drafts.len();
+        let written = write_some(roots, tables, drafts).and_then(|written| {
+            if since_commit >= BLOCKS_A_COMMIT {
+                since_commit = 0;
+                tables.commit()?;
+            }
+            Ok(written)
+        });
+        match written {
+            Ok(written) => {
+                for event in written {
+                    let _ = events.send(event);
+                }
+            }
+            Err(error) => {
+                let _ = events.send(Event::Failed(error));
+                return;
+            }
+        }
+    }
+}
+
+fn write_some(
+    roots: &mut Roots,
+    tables: &mut Tables,
+    drafts: Vec<BlockDraft>,
+) -> Result<Vec<Event>, StoreError> {
+    let mut written = Vec::with_capacity(drafts.len());
+    tables.begin()?;
+    for draft in drafts {
+        let (previous, durable_through) = (roots.log_hash(), roots.durable());
+        let appended = roots.append_block(&draft)?;
+        let block =
+            Block { position: appended.position, hash: appended.hash, previous, durable_through, draft };
+        tables.apply_block(&block)?;
+        let counters = block.draft.counters;
+        written.push(Event::Durable { end: appended.end, hash: appended.hash, counters });
+    }
+    roots.sync_log()?;
+    Ok(written)
+}
