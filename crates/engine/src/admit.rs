@@ -10,7 +10,7 @@ use metering::{Aggregation, Batch, Code, Fate, Identity, Instant, Meter, Probe, 
 use money::{Quantity, Sum};
 use store::{Accepted, AcceptedRow, BlockDraft, Counter, CounterKey, FirstSight, Hash, Kept};
 
-use crate::cells::{self, Cells};
+use crate::cells;
 use crate::dedup::{Dedup, compare};
 use crate::error::EngineError;
 use crate::prepare::Prepared;
@@ -20,8 +20,6 @@ use crate::terms::{FUTURE_LIMIT_NS, TermSet};
 pub struct Admission<'a> {
     /// Who was accepted before.
     pub dedup: &'a mut Dedup,
-    /// What is counted.
-    pub cells: &'a mut Cells,
     /// The rules, and the accounts that events create.
     pub terms: &'a mut TermSet,
 }
@@ -44,6 +42,8 @@ pub struct Standing {
 pub struct Admitted {
     /// The block.
     pub draft: BlockDraft,
+    /// What of it is counted: rows of the block's batch.
+    pub counted: Vec<cells::AcceptedRow>,
     /// One fate a record, in order.
     pub fates: Vec<Fate>,
     /// Why records were refused, by their place in the batch.
@@ -51,7 +51,7 @@ pub struct Admitted {
 }
 
 impl Admission<'_> {
-    /// Gives every record of a batch its fate, claims identities and counts what is accepted.
+    /// Gives every record of a batch its fate and claims the identities of what is accepted.
     ///
     /// **Errors**: an index run that cannot be read; the engine must then stop.
     pub fn admit(
@@ -85,7 +85,7 @@ impl Admission<'_> {
         }
         let identities: Vec<Identity> = prints.iter().map(|print| print.identity).collect();
         self.dedup.look_up(&identities)?;
-        let mut rules = BatchRules::new(self.terms, self.cells, &chunk.batch, at.received_at);
+        let mut rules = BatchRules::new(self.terms, &chunk.batch, at.received_at);
         let mut counted = Vec::with_capacity(chunk.batch.len());
         for (place, row) in chunk.batch.rows().iter().enumerate() {
             let (print, quantity, stands) = (&prints[place], units[place], &chunk.places[place]);
@@ -121,10 +121,7 @@ impl Admission<'_> {
         for seen in &giving.first_sight {
             self.terms.see_account(&seen.account);
         }
-        let end = at.position + u64::from(records);
-        self.cells.add_batch(&chunk.batch, &counted, self.terms.meters(), end);
-        self.cells.reach(end);
-        Ok(giving.admitted(chunk.batch, at))
+        Ok(giving.admitted(chunk.batch, counted, at))
     }
 }
 
@@ -209,7 +206,7 @@ impl<'f> Giving<'f> {
         });
     }
 
-    fn admitted(mut self, batch: Batch, at: Standing) -> Admitted {
+    fn admitted(mut self, batch: Batch, counted: Vec<cells::AcceptedRow>, at: Standing) -> Admitted {
         self.kept.sort_by_key(|kept| kept.index);
         let counters = self.counted(&batch);
         let received: u64 = counters.iter().map(|counter| counter.records).sum();
@@ -225,7 +222,7 @@ impl<'f> Giving<'f> {
             accepted: Accepted { batch, rows: self.accepted },
             kept: self.kept,
         };
-        Admitted { draft, fates: self.fates, messages }
+        Admitted { draft, counted, fates: self.fates, messages }
     }
 
     /// The counters as a block carries them.
@@ -311,12 +308,12 @@ struct TypeRules<'t> {
 }
 
 impl<'t> BatchRules<'t> {
-    fn new(terms: &'t TermSet, cells: &Cells, batch: &Batch, received_at: Instant) -> Self {
+    fn new(terms: &'t TermSet, batch: &Batch, received_at: Instant) -> Self {
         let latest = received_at.checked_add_ns(FUTURE_LIMIT_NS).unwrap_or(Instant::MAX);
         let mut types = Vec::new();
         types.resize_with(batch.string_count(), || None);
         let mut accounts = vec![Known::Unasked; batch.string_count()];
-        // Most accounts have cells already, where many are found together.
+        // Most are known: they are asked for together.
         let (mut asked, mut texts) = (Vec::new(), Vec::new());
         for row in batch.rows() {
             let known = &mut accounts[row.account as usize];
@@ -326,15 +323,15 @@ impl<'t> BatchRules<'t> {
                 texts.push(batch.string(row.account));
             }
         }
-        for (account, has_cells) in asked.into_iter().zip(cells.have_cells(&texts)) {
-            accounts[account as usize] = if has_cells { Known::Yes } else { Known::Unasked };
+        for (account, is_known) in asked.into_iter().zip(terms.have_accounts(&texts)) {
+            accounts[account as usize] = if is_known { Known::Yes } else { Known::No };
         }
         let rules = Terms { meters: terms.meters(), first_sight: terms.first_sight(), terms };
         Self { rules, received_at, latest, types, accounts }
     }
 
     fn check(&mut self, batch: &Batch, row: &Row, quantity: Option<Quantity>) -> Result<(), Rejection> {
-        let known = self.account(batch, row.account);
+        let known = self.account(row.account);
         let rules = self.types[row.event_type as usize]
             .get_or_insert_with(|| TypeRules::new(self.rules.meters, batch.string(row.event_type)));
         let is_plain = row.occurred_at <= self.latest
@@ -356,17 +353,13 @@ impl<'t> BatchRules<'t> {
         rules.check(batch.view(row), self.received_at)
     }
 
-    fn account(&mut self, batch: &Batch, account: u32) -> Known {
-        let known = &mut self.accounts[account as usize];
-        if *known == Known::Unasked {
-            *known = if self.rules.terms.has_account(batch.string(account)) { Known::Yes } else { Known::No };
-        }
-        *known
+    fn account(&self, account: u32) -> Known {
+        self.accounts[account as usize]
     }
 
     /// The account of an accepted event, where this is the first that names it.
     fn see(&mut self, batch: &Batch, row: &Row) -> Option<String> {
-        if self.account(batch, row.account) == Known::Yes {
+        if self.account(row.account) == Known::Yes {
             return None;
         }
         self.accounts[row.account as usize] = Known::Yes;

@@ -139,13 +139,6 @@ impl Cells {
         }
     }
 
-    /// Says of many texts whether each is an account of which the newest cells hold an event: it is known then.
-    pub fn have_cells(&self, accounts: &[&str]) -> Vec<bool> {
-        self.pending
-            .last()
-            .map_or_else(|| vec![false; accounts.len()], |pending| pending.cells.have_cells(accounts))
-    }
-
     /// Notes that the log reaches to a position, also where nothing was accepted.
     pub fn reach(&mut self, end: u64) {
         let pending = self.growing();

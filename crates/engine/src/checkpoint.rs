@@ -31,6 +31,13 @@ const CLOSED_TAIL_RECORDS: u64 = TAIL_RECORDS;
 /// A flush under way.
 pub(crate) struct Flush(JoinHandle<Result<Flushed, EngineError>>);
 
+impl Flush {
+    /// Whether it waits to be taken over.
+    pub fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
 /// What a flush writes.
 pub(crate) struct Job {
     disk: Arc<dyn Disk>,
@@ -274,7 +281,7 @@ impl Engine {
 
     /// Whether so much is in no run that it should be.
     pub(crate) fn is_heavy(&self) -> bool {
-        is_heavy(&self.dedup, &self.cells, self.memory_bytes)
+        is_heavy(&self.dedup, CellsHeld::of(&self.cells), self.memory_bytes)
     }
 
     /// Writes what no run holds as runs and publishes them in one atomic step, before it returns.
@@ -359,14 +366,33 @@ impl Engine {
     }
 }
 
+/// What cells that no run holds take.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CellsHeld {
+    pub pending_bytes: usize,
+    pub frozen_bytes: usize,
+    pub pending_records: u64,
+}
+
+impl CellsHeld {
+    pub fn of(cells: &Cells) -> Self {
+        Self {
+            pending_bytes: cells.pending_bytes(),
+            frozen_bytes: cells.frozen_bytes(),
+            pending_records: cells.pending_records(),
+        }
+    }
+}
+
 /// Whether tables have grown so large that they must be flushed: to three quarters of what the filter leaves of the
 /// memory, or to all that a flush under way leaves of it.
-pub(crate) fn is_heavy(dedup: &Dedup, cells: &Cells, memory_bytes: usize) -> bool {
-    let free = memory_bytes.saturating_sub(dedup.filter().memory_bytes()).max(TABLES_MIN_BYTES);
-    let pending = dedup.hot_bytes() + cells.pending_bytes();
-    let frozen = dedup.frozen_bytes() + cells.frozen_bytes();
+pub(crate) fn is_heavy(dedup: &Dedup, cells: CellsHeld, memory_bytes: usize) -> bool {
+    let free =
+        memory_bytes.saturating_sub(dedup.filter().memory_bytes()).max(TABLES_MIN_BYTES.min(memory_bytes));
+    let pending = dedup.hot_bytes() + cells.pending_bytes;
+    let frozen = dedup.frozen_bytes() + cells.frozen_bytes;
     let share = if frozen == 0 { free / 4 * 3 } else { free.saturating_sub(frozen).max(free / 4) };
-    pending > share || cells.pending_records() > TAIL_RECORDS
+    pending > share || cells.pending_records > TAIL_RECORDS
 }
 
 /// The dedup index as a checkpoint has it.

@@ -83,7 +83,12 @@ impl Engine {
             let head = self.roots.head();
             let received_at = self.received_at();
             let at = Standing { position, known_at: head.number, known_hash: head.hash, received_at };
-            let Admitted { draft, fates, messages } = self.admission().admit(decoder, feed, prepared, at)?;
+            let mut admission = Admission { dedup: &mut self.dedup, terms: &mut self.terms };
+            let Admitted { draft, counted, fates, messages } =
+                admission.admit(decoder, feed, prepared, at)?;
+            let end = position + u64::from(draft.records);
+            self.cells.add_batch(&draft.accepted.batch, &counted, self.terms.meters(), end);
+            self.cells.reach(end);
             let counters = draft.counters.clone();
             let (previous, durable_through) = (self.roots.log_hash(), self.roots.durable());
             let appended = self.roots.append_block(&draft)?;
@@ -95,9 +100,5 @@ impl Engine {
         }
         self.roots.sync_log()?;
         Ok(answers)
-    }
-
-    fn admission(&mut self) -> Admission<'_> {
-        Admission { dedup: &mut self.dedup, cells: &mut self.cells, terms: &mut self.terms }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! workers: read (one at a time) ▶ decode ▶ check form ▶ hash ─┐ any order
-//! this thread: fates, identities, cells, in order ◀───────────┘ ─▶ writer: encode ▶ append ▶ sync, one for
-//!              ▲─────────────────── durable ────────────────────────────── several blocks that wait
+//! this thread: identities, fates, in order ◀──────────────────┘ ─▶ cells ─▶ writer: encode ▶ append ▶ sync, one
+//!              ▲─────────────────── durable ───────────────────────────────── for several blocks that wait
 //! ```
 //!
 //! At most [`IN_FLIGHT`] chunks are anywhere between reading and the sync, which bounds the memory. What is reported
@@ -14,12 +14,13 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use connectors::{Chunks, Decoder, Feed, InputError};
-use metering::Keys;
+use metering::{Instant, Keys, Meter};
 use store::tables::Tables;
 use store::{Block, BlockDraft, Counter, Hash, Roots, StoreError};
 
 use crate::admit::{Admission, Standing};
-use crate::checkpoint::{FlushAt, Flusher, is_heavy};
+use crate::cells::{AcceptedRow, Cells};
+use crate::checkpoint::{CellsHeld, Flush, FlushAt, Flusher, is_heavy};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::feeds::FeedOptions;
@@ -39,6 +40,8 @@ enum Event {
     Prepared(u64, Box<Prepared>),
     /// How many chunks there are, and why there are no more.
     End(u64, Option<InputError>),
+    /// A block was counted.
+    Counted(CellsHeld),
     /// A block is durable: where it ends, its hash and its counters.
     Durable { end: u64, hash: Hash, counters: Vec<Counter> },
     /// A write failed; nothing more will be durable.
@@ -124,20 +127,26 @@ impl Engine {
         let at = self.flush_at(self.roots.log_hash());
         let Self { disk, clock, roots, tables, checkpoint, cells, dedup, flush, terms, .. } = self;
         let (memory_bytes, in_background) = (self.memory_bytes, self.in_background);
+        let (meters, held) = (terms.meters().to_vec(), CellsHeld::of(cells));
+        let (cells, meters) = (&Mutex::new(cells), &meters);
         std::thread::scope(|scope| {
             let ends_input = EndsInput(&gate);
             let (events, heard) = mpsc::channel();
+            let (admitted, counted) = mpsc::sync_channel(IN_FLIGHT);
             let (blocks, written) = mpsc::sync_channel(IN_FLIGHT);
             for _ in 0..workers {
                 let (events, gate, keys) = (events.clone(), &gate, &keys);
                 scope.spawn(move || work(gate, keys, decoder, feed, options.batch_records, &events));
             }
+            let heard_of = events.clone();
+            scope.spawn(move || count(cells, meters, position, &counted, &blocks, &heard_of));
             scope.spawn(move || write(roots, tables, &written, &events));
             let mut line = Line {
-                admission: Admission { dedup, cells, terms },
+                admission: Admission { dedup, terms },
                 decoder,
                 feed,
-                blocks: Some(blocks),
+                admitted: Some(admitted),
+                held,
                 gate: &gate,
                 waiting: BTreeMap::new(),
                 next: 0,
@@ -153,22 +162,27 @@ impl Engine {
             };
             line.at.received_at = last.map_or(line.at.received_at, |last| last.max(line.at.received_at));
             loop {
-                let Some(event) = heard.recv().ok() else {
-                    return Err(EngineError::stored("a feed", "its threads have ended early"));
-                };
-                line.take(event, durable)?;
-                line.at.received_at = line.at.received_at.max(clock.now());
-                line.admit_next()?;
+                // What has come is given its fate before anything is waited for: it may hold all the room there is.
+                while line.admit_one(clock.now())? {
+                    if is_heavy(line.admission.dedup, line.held, memory_bytes) {
+                        line.drain(&heard, durable)?;
+                        let at = FlushAt { log_hash: line.log_hash, ..at.clone() };
+                        let (dedup, cells) = (&mut *line.admission.dedup, &mut **lock(cells));
+                        Flusher { disk, checkpoint, cells, dedup, flush, in_background }.start(at)?;
+                        line.held = CellsHeld::of(cells);
+                    } else if flush.as_ref().is_some_and(Flush::has_ended) {
+                        let (dedup, cells) = (&mut *line.admission.dedup, &mut **lock(cells));
+                        Flusher { disk, checkpoint, cells, dedup, flush, in_background }.settle(false)?;
+                        line.held = CellsHeld::of(cells);
+                    }
+                }
                 if let Some(end) = line.ended() {
                     drop(ends_input);
                     return Ok(end);
                 }
-                let Admission { dedup, cells, .. } = &mut line.admission;
-                if is_heavy(dedup, cells, memory_bytes) {
-                    line.drain(&heard, durable)?;
-                    let Admission { dedup, cells, .. } = &mut line.admission;
-                    let at = FlushAt { log_hash: line.log_hash, ..at.clone() };
-                    Flusher { disk, checkpoint, cells, dedup, flush, in_background }.start(at)?;
+                match heard.recv() {
+                    Ok(event) => line.take(event, durable)?,
+                    Err(_) => return Err(EngineError::stored("a feed", "its threads have ended early")),
                 }
             }
         })
@@ -180,7 +194,8 @@ struct Line<'e> {
     admission: Admission<'e>,
     decoder: &'e Decoder,
     feed: &'e Feed,
-    blocks: Option<SyncSender<BlockDraft>>,
+    admitted: Option<SyncSender<(BlockDraft, Vec<AcceptedRow>)>>,
+    held: CellsHeld,
     gate: &'e Gate,
     /// Chunks that came before the one that is next.
     waiting: BTreeMap<u64, Box<Prepared>>,
@@ -205,28 +220,29 @@ impl Line<'_> {
                 self.gate.release();
                 durable(records, counters);
             }
+            Event::Counted(held) => self.held = held,
             Event::Failed(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    /// Gives fates to the chunks that are next.
-    fn admit_next(&mut self) -> Result<(), EngineError> {
-        while let Some(prepared) = self.waiting.remove(&self.next) {
-            self.next += 1;
-            let records = prepared.records();
-            if records == 0 {
-                self.gate.release();
-                continue;
-            }
-            let admitted = self.admission.admit(self.decoder, self.feed, *prepared, self.at)?;
-            self.at.position += u64::from(records);
-            // A writer that is gone has said why, or will.
-            if let Some(blocks) = &self.blocks {
-                let _ = blocks.send(admitted.draft);
-            }
+    /// Gives fates to the chunk that is next, if it has come.
+    fn admit_one(&mut self, now: Instant) -> Result<bool, EngineError> {
+        let Some(prepared) = self.waiting.remove(&self.next) else { return Ok(false) };
+        self.next += 1;
+        let records = prepared.records();
+        if records == 0 {
+            self.gate.release();
+            return Ok(true);
         }
-        Ok(())
+        self.at.received_at = self.at.received_at.max(now);
+        let admitted = self.admission.admit(self.decoder, self.feed, *prepared, self.at)?;
+        self.at.position += u64::from(records);
+        // A writer that is gone has said why, or will.
+        if let Some(next) = &self.admitted {
+            let _ = next.send((admitted.draft, admitted.counted));
+        }
+        Ok(true)
     }
 
     /// Why the input ended, once all of it is durable.
@@ -236,7 +252,7 @@ impl Line<'_> {
             return None;
         }
         // Nothing more is written: the writer syncs what it has and leaves.
-        self.blocks = None;
+        self.admitted = None;
         if self.durable_to < self.at.position {
             return None;
         }
@@ -285,6 +301,34 @@ fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize
                 let _ = events.send(Event::End(number, ended.err()));
                 return;
             }
+        }
+    }
+}
+
+fn lock<'l, 'c>(cells: &'l Mutex<&'c mut Cells>) -> MutexGuard<'l, &'c mut Cells> {
+    cells.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts what was accepted, and passes the blocks on.
+fn count(
+    cells: &Mutex<&mut Cells>,
+    meters: &[Meter],
+    mut position: u64,
+    admitted: &Receiver<(BlockDraft, Vec<AcceptedRow>)>,
+    blocks: &SyncSender<BlockDraft>,
+    events: &Sender<Event>,
+) {
+    while let Ok((draft, rows)) = admitted.recv() {
+        position += u64::from(draft.records);
+        let mut cells = lock(cells);
+        cells.add_batch(&draft.accepted.batch, &rows, meters, position);
+        cells.reach(position);
+        let held = CellsHeld::of(&cells);
+        drop(cells);
+        // Whoever is gone has said why, or will.
+        let _ = events.send(Event::Counted(held));
+        if blocks.send(draft).is_err() {
+            return;
         }
     }
 }

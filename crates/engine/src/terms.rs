@@ -1,11 +1,9 @@
 //! The terms as known at one journal position, in the typed form that rating reads.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher};
-
 use connectors::config::{Term, parse_term};
 use invoicing::terms::{Terms, Version};
 use metering::Meter;
+use store::runs::Names;
 use store::tables::{StoredTerm, Tables};
 
 use crate::error::EngineError;
@@ -22,7 +20,7 @@ pub struct TermSet {
     /// Every version as stored, by kind and name.
     pub stored: Vec<StoredTerm>,
     meters: Vec<Meter>,
-    accounts: HashSet<String, Quick>,
+    accounts: Names,
     first_sight: bool,
 }
 
@@ -34,7 +32,7 @@ impl TermSet {
             terms: Terms::default(),
             stored: Vec::new(),
             meters: Vec::new(),
-            accounts: HashSet::with_hasher(Quick::new()),
+            accounts: Names::default(),
             first_sight: false,
         }
     }
@@ -49,7 +47,7 @@ impl TermSet {
             set.take(&stored)?;
             set.stored.push(stored);
         }
-        set.accounts.extend(tables.accounts()?.into_iter().map(|account| account.name));
+        tables.accounts()?.iter().for_each(|account| set.accounts.insert(&account.name));
         set.meters = set.terms.meters.all().cloned().collect();
         Ok(set)
     }
@@ -91,9 +89,14 @@ impl TermSet {
         self.accounts.contains(account)
     }
 
+    /// Says of each name whether it is a known account.
+    pub fn have_accounts(&self, names: &[&str]) -> Vec<bool> {
+        self.accounts.contain(names)
+    }
+
     /// Notes an account that an event created.
     pub fn see_account(&mut self, account: &str) {
-        self.accounts.insert(account.to_owned());
+        self.accounts.insert(account);
     }
 
     /// Whether an event creates the account that it names.
@@ -107,39 +110,5 @@ impl TermSet {
         let wanted = (kind, name);
         let end = self.stored.partition_point(|s| (s.kind.as_str(), s.name.as_str()) <= wanted);
         self.stored.get(end.checked_sub(1)?).filter(|s| (s.kind.as_str(), s.name.as_str()) == wanted)
-    }
-}
-
-/// Hashes names quickly under a secret of the process, so that hostile names do not meet.
-#[derive(Clone)]
-struct Quick(u64);
-
-impl Quick {
-    fn new() -> Self {
-        Self(std::hash::RandomState::new().hash_one(0))
-    }
-}
-
-impl BuildHasher for Quick {
-    type Hasher = QuickHasher;
-
-    fn build_hasher(&self) -> QuickHasher {
-        QuickHasher(self.0)
-    }
-}
-
-struct QuickHasher(u64);
-
-impl Hasher for QuickHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = metering::seeded(self.0, bytes);
-    }
-
-    fn write_u8(&mut self, _: u8) {
-        // What the standard library writes behind a text; its length is in the hash already.
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -139,7 +139,8 @@ impl RunReader {
 
     fn sectors(&self, sector: u64, count: u64) -> Result<Vec<u8>, StoreError> {
         let size = framed::SECTOR_BYTES as u64;
-        if (sector + count) * size > self.length {
+        let end = sector.checked_add(count).and_then(|end| end.checked_mul(size));
+        if end.is_none_or(|end| end > self.length) {
             return Err(self.bad(sector, "a record reaches past the end of the file"));
         }
         let mut bytes = vec![0; usize::try_from(count * size).map_err(|_| self.bad(sector, "too long"))?];

@@ -18,4 +18,4 @@ pub use index::{
 pub use manifest::{
     CHECKPOINT, Checkpoint, MeterCover, RunFact, cell_run_name, read_checkpoint, write_checkpoint,
 };
-pub use table::{CellLimits, CellScan, CellTable, CellUpdate, cell_number};
+pub use table::{CellLimits, CellScan, CellTable, CellUpdate, Names, cell_number};

@@ -17,6 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 use metering::{CELL_NS, Cell, CellKey, Digest, Instant};
 use money::Sum;
 
+pub use numbered::Names;
 pub use scan::CellScan;
 pub use slab::CellUpdate;
 
@@ -189,13 +190,6 @@ impl CellTable {
     /// The number of a series.
     pub fn series(&mut self, meter: u32, event_type: u32, source: u32, tuple: u32) -> u32 {
         self.series.number(&[meter, event_type, source, tuple])
-    }
-
-    /// Says of many texts whether each is an account of which a cell is held.
-    pub fn have_cells(&self, accounts: &[&str]) -> Vec<bool> {
-        let mut numbers = Vec::with_capacity(accounts.len());
-        self.strings.known_all(accounts, &mut numbers);
-        numbers.into_iter().map(|number| number.is_some_and(|number| self.slab.has_account(number))).collect()
     }
 
     /// Adds to many cells.

@@ -186,6 +186,34 @@ impl Strings {
     }
 }
 
+/// A set of names, quick to ask for many at a time.
+pub struct Names(Strings);
+
+impl Default for Names {
+    fn default() -> Self {
+        Self(Strings::new(random_seed()))
+    }
+}
+
+impl Names {
+    /// Adds a name.
+    pub fn insert(&mut self, name: &str) {
+        self.0.number(name);
+    }
+
+    /// Whether a name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.known(name).is_some()
+    }
+
+    /// Says of each name whether it is there.
+    pub fn contain(&self, names: &[&str]) -> Vec<bool> {
+        let mut numbers = Vec::with_capacity(names.len());
+        self.0.known_all(names, &mut numbers);
+        numbers.iter().map(Option::is_some).collect()
+    }
+}
+
 fn bytes_of<'a>(text: &'a str, ends: &[usize], number: u32) -> &'a [u8] {
     let (from, to) = span_of(ends, number);
     &text.as_bytes()[from..to]

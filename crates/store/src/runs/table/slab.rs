@@ -73,11 +73,6 @@ impl Slab {
         Self { chunks: Vec::new(), held: 0, slots: Slots::new(), latest: Vec::new(), seed }
     }
 
-    /// Whether a cell of an account is held.
-    pub(super) fn has_account(&self, account: u32) -> bool {
-        self.latest.get(account as usize).is_some_and(|latest| *latest != NONE)
-    }
-
     pub(super) fn len(&self) -> usize {
         self.held
     }
