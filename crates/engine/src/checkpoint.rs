@@ -20,7 +20,7 @@ use crate::error::EngineError;
 use crate::merge::{merge_cell_runs, merge_index_runs};
 
 /// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
-pub const MEMORY_BYTES: usize = 640 << 20;
+pub const MEMORY_BYTES: usize = 512 << 20;
 /// Records whose cells and identities may be in no run: what a start after a crash reads again.
 pub const TAIL_RECORDS: u64 = 6_000_000;
 /// The tables' part of the memory, however large the filter has grown: smaller runs would be merged too often.
