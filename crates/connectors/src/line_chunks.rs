@@ -92,8 +92,11 @@ impl<R: BufRead> LineChunks<R> {
         match read {
             Ok(0) => self.has_ended = true,
             Ok(_) => {
-                if self.line == 1 && self.searched == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
+                // The mark may come byte by byte.
+                if self.line == 1 && before < BYTE_ORDER_MARK.len() && self.rest.starts_with(BYTE_ORDER_MARK)
+                {
                     self.rest.drain(..BYTE_ORDER_MARK.len());
+                    self.searched = 0;
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}

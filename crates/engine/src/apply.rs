@@ -211,14 +211,28 @@ impl Engine {
             cut: None,
             references: Vec::new(),
         })?;
+        let followed = self.follow(plan);
+        // The row is durable: until terms and cells agree with it, nothing may be checked or counted.
+        self.failed |= followed.is_err();
+        followed?;
+        Ok(result)
+    }
+
+    /// Brings what is derived up to a plan whose row is durable.
+    fn follow(&mut self, plan: &Plan) -> Result<(), EngineError> {
+        let mut has_personal = false;
         for change in &plan.changes {
             for (field, value, hash) in &change.personal {
                 self.tables.put_personal(&change.document.name, field, value, hash)?;
+                has_personal = true;
             }
         }
+        if has_personal {
+            // These values stand nowhere else: they are on disk before the answer.
+            self.tables.commit()?;
+        }
         self.reload_terms()?;
-        self.cover_new_meters()?;
-        Ok(result)
+        self.cover_new_meters()
     }
 }
 

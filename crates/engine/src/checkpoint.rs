@@ -28,13 +28,30 @@ const TABLES_MIN_BYTES: usize = 128 << 20;
 /// As much of a store's tail is left to the next open when it is closed properly.
 const CLOSED_TAIL_RECORDS: u64 = TAIL_RECORDS;
 
-/// A flush under way.
-pub(crate) struct Flush(JoinHandle<Result<Flushed, EngineError>>);
+/// A flush under way. Let go, it is waited for: it must not write into a folder that another may open.
+pub(crate) struct Flush(Option<JoinHandle<Result<Flushed, EngineError>>>);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            // Whoever lets it go has failed already, and says why.
+            let _ = handle.join();
+        }
+    }
+}
 
 impl Flush {
     /// Whether it waits to be taken over.
     pub fn has_ended(&self) -> bool {
-        self.0.is_finished()
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn join(mut self) -> Result<Flushed, EngineError> {
+        match self.0.take().map(JoinHandle::join) {
+            Some(Ok(flushed)) => flushed,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => unreachable!("a flush is joined once"),
+        }
     }
 }
 
@@ -147,7 +164,7 @@ impl Flusher<'_> {
         let named = std::thread::Builder::new().name("checkpoint".to_owned());
         let handle =
             named.spawn(move || job.run()).map_err(|error| StoreError::io("start a thread", &error))?;
-        *self.flush = Some(Flush(handle));
+        *self.flush = Some(Flush(Some(handle)));
         Ok(())
     }
 
@@ -160,12 +177,9 @@ impl Flusher<'_> {
 
     /// Takes over a flush that has ended; `wait` waits for one that has not.
     pub fn settle(&mut self, wait: bool) -> Result<(), EngineError> {
-        let Some(Flush(handle)) = self.flush.take_if(|flush| wait || flush.0.is_finished()) else {
-            return Ok(());
-        };
-        match handle.join() {
-            Ok(flushed) => self.publish(flushed?),
-            Err(panic) => std::panic::resume_unwind(panic),
+        match self.flush.take_if(|flush| wait || flush.has_ended()) {
+            None => Ok(()),
+            Some(flush) => self.publish(flush.join()?),
         }
     }
 
@@ -179,7 +193,8 @@ impl Flusher<'_> {
         next.log_hash = at.log_hash;
         (next.known_at, next.journal_hash) = (at.known_at, at.journal_hash);
         next.key_generation = at.key_generation;
-        next.durable_through = to;
+        // A mark never goes back: it says what may not be cut off.
+        next.durable_through = to.max(self.checkpoint.durable_through);
         next.meters =
             at.meters.into_iter().map(|meter| MeterCover { complete_through: to, ..meter }).collect();
         // Moving past identities that are in no run would lose them.

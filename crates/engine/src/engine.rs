@@ -99,7 +99,10 @@ impl Engine {
         // The journal is the durable copy: the tables join it at the next commit, or catch up at the next open.
         self.tables.begin()?;
         let row = self.roots.append_row(draft, self.clock.now())?;
-        self.tables.apply_row(&row)?;
+        let applied = self.tables.apply_row(&row);
+        // The row is durable. Tables that lack it must not answer any more: a retry would be done twice.
+        self.failed |= applied.is_err();
+        applied?;
         Ok(row)
     }
 
@@ -139,8 +142,9 @@ impl Engine {
         if self.read_only {
             return Ok(());
         }
-        self.check_not_failed()?;
+        // Whatever else went wrong, no flush outlives the lock on the folder.
         self.settle_flush(true)?;
+        self.check_not_failed()?;
         if self.has_long_tail() || self.checkpoint.meters != self.covers(self.checkpoint.position) {
             self.checkpoint_now(false)?;
         }

@@ -106,11 +106,20 @@ impl Engine {
         tables: Tables,
         mut notes: Vec<String>,
     ) -> Result<Self, EngineError> {
-        let checkpoint = open_checkpoint(disk.as_ref(), &roots, &mut notes)?;
-        let cells = Cells::open(disk.as_ref(), &checkpoint)?;
-        let dedup = open_dedup(disk.as_ref(), &checkpoint)?;
-        let terms = TermSet::empty();
         let Setting { clock, memory_bytes, in_background, read_only } = setting;
+        let mut checkpoint = open_checkpoint(disk.as_ref(), &roots, &mut notes)?;
+        let runs = Cells::open(disk.as_ref(), &checkpoint)
+            .and_then(|cells| Ok((cells, open_dedup(disk.as_ref(), &checkpoint)?)));
+        let (cells, dedup) = match runs {
+            // Runs are derived: one that is not what the checkpoint says is made again, with all the others.
+            Err(error) if error.kind == ErrorKind::Corrupt && !read_only => {
+                notes.push(format!("usage cells and the dedup index are made anew from the log: {error}"));
+                checkpoint = Checkpoint::empty();
+                (Cells::open(disk.as_ref(), &checkpoint)?, open_dedup(disk.as_ref(), &checkpoint)?)
+            }
+            runs => runs?,
+        };
+        let terms = TermSet::empty();
         let mut engine = Self {
             disk,
             clock,
@@ -274,6 +283,9 @@ fn open_checkpoint(
 }
 
 fn fits(disk: &dyn Disk, roots: &Roots, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+    if checkpoint.indexed_to() > roots.end() {
+        return Ok(false);
+    }
     if checkpoint.position > roots.end() || hash_at(roots, checkpoint.position)? != Some(checkpoint.log_hash)
     {
         return Ok(false);

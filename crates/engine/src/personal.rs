@@ -52,6 +52,10 @@ impl Engine {
             cut: None,
             references: Vec::new(),
         })?;
+        // What is erased must not wait in the file for some later commit.
+        let committed = self.tables.commit();
+        self.failed |= committed.is_err();
+        committed?;
         Ok(fields)
     }
 }

@@ -277,6 +277,7 @@ impl Line<'_> {
 
 /// Reads, decodes and hashes chunks until the input ends.
 fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize, events: &Sender<Event>) {
+    let _tells = Tells(events);
     loop {
         let mut source = gate.lock();
         while source.in_flight >= gate.in_flight_max && !source.has_ended {
@@ -305,6 +306,23 @@ fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize
     }
 }
 
+/// Says that a thread has panicked, so that nobody waits for it for ever; the panic itself goes on when the threads
+/// are joined.
+struct Tells<'e>(&'e Sender<Event>);
+
+impl Drop for Tells<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = StoreError::corrupt(
+                "a feed",
+                "one of its threads",
+                "it stopped at a mistake in this program",
+            );
+            let _ = self.0.send(Event::Failed(error));
+        }
+    }
+}
+
 fn lock<'l, 'c>(cells: &'l Mutex<&'c mut Cells>) -> MutexGuard<'l, &'c mut Cells> {
     cells.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -318,6 +336,7 @@ fn count(
     blocks: &SyncSender<BlockDraft>,
     events: &Sender<Event>,
 ) {
+    let _tells = Tells(events);
     while let Ok((draft, rows)) = admitted.recv() {
         position += u64::from(draft.records);
         let mut cells = lock(cells);
@@ -335,6 +354,7 @@ fn count(
 
 /// Writes blocks as they come, several under one sync.
 fn write(roots: &mut Roots, tables: &mut Tables, blocks: &Receiver<BlockDraft>, events: &Sender<Event>) {
+    let _tells = Tells(events);
     let mut since_commit = 0;
     while let Ok(first) = blocks.recv() {
         let mut drafts = vec![first];

@@ -16,7 +16,8 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { written: 0, begin: Instant::MIN }
+        // No text is written so.
+        Self { written: u128::MAX, begin: Instant::MIN }
     }
 
     /// As [`Instant::read_plain_utc`] of the bytes from a place on.

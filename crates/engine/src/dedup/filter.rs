@@ -1,7 +1,7 @@
 //! What runs may hold: fingerprints of all their entries, in 256 parts by the first byte of an identity.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use store::StoreError;
 use store::runs::{IndexRun, KeptIdentity};
@@ -13,11 +13,13 @@ const PARTS: usize = 256;
 /// A filter that grows part by part, so that two whole ones are never in memory, while others look things up.
 pub struct Filter {
     parts: Vec<RwLock<Part>>,
+    /// Held while runs are added: two threads would each add what the other has not.
+    covering: Mutex<()>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { parts: (0..PARTS).map(|_| RwLock::default()).collect() }
+        Self { parts: (0..PARTS).map(|_| RwLock::default()).collect(), covering: Mutex::new(()) }
     }
 }
 
@@ -66,10 +68,12 @@ impl Filter {
     }
 
     /// Adds the entries of runs that it does not hold yet. The runs stand in log order and leave nothing out from the
-    /// first one on. Goes part by part; what it has done stays done when it fails. One call at a time.
+    /// first one on. Goes part by part; what it has done stays done when it fails. A second
+    /// call waits for the first.
     ///
     /// **Errors**: a run that cannot be read, or is not what was written.
     pub fn cover(&self, runs: &[Arc<IndexRun>]) -> Result<(), StoreError> {
+        let _alone = self.covering.lock().unwrap_or_else(PoisonError::into_inner);
         (0..PARTS).try_for_each(|part| self.cover_part(part, runs))
     }
 
