@@ -165,7 +165,10 @@ impl Learner {
         let mut trees = found.trees.iter();
         let value = |node: &Node| match node {
             Node::Slot(_, slot) => spans[*slot],
-            _ => trees.next().copied().unwrap_or_default(),
+            _ => match trees.next() {
+                Some(tree) => *tree,
+                None => unreachable!("a tree was made for each object"),
+            },
         };
         batch.append(row, template.values.iter().map(value));
     }

@@ -216,7 +216,8 @@ impl Encoded {
         let is_number = matches!(column.kind, Kind::Number { .. } | Kind::Time { .. });
         Ok(match (column.kind, encoding) {
             (_, PLAIN_DICTIONARY | RLE_DICTIONARY) => {
-                let width = bytes.get(at).copied().unwrap_or(0);
+                // A page of nulls alone may have no bytes; a value read from none is an error, whatever the width.
+                let width = bytes.get(at).copied().unwrap_or(1);
                 let end = bytes.len();
                 let places = Hybrid::new(bytes, at + 1, end, width)?;
                 match (dictionary, column.kind) {

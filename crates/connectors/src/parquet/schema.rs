@@ -106,7 +106,10 @@ impl Layout {
 
     /// The place of a field.
     pub fn place(&self, role: Role) -> usize {
-        self.columns.iter().position(|column| column.role == role).unwrap_or(0)
+        match self.columns.iter().position(|column| column.role == role) {
+            Some(place) => place,
+            None => unreachable!("a layout has every field, or the file was refused"),
+        }
     }
 }
 

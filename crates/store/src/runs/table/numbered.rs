@@ -122,25 +122,10 @@ impl Strings {
 
     /// The numbers of many texts, in passes over a few at a time, so that the memory of many is on its way at once.
     pub(super) fn number_all(&mut self, texts: &[&str], numbers: &mut Vec<u32>) {
-        let (mut hashes, mut guesses, mut spans) = ([0; PASS], [None; PASS], [(0, 0); PASS]);
-        for texts in texts.chunks(PASS) {
-            for (hash, text) in hashes.iter_mut().zip(texts) {
-                *hash = metering::seeded(self.seed, text.as_bytes());
-            }
-            for (guess, hash) in guesses.iter_mut().zip(&hashes[..texts.len()]) {
-                *guess = self.slots.fits(self.slots.first(*hash), *hash);
-            }
-            for (span, guess) in spans.iter_mut().zip(&guesses[..texts.len()]) {
-                *span = guess.map_or((0, 0), |guess| span_of(&self.ends, guess));
-            }
-            for (at, text) in texts.iter().enumerate() {
-                let (from, to) = spans[at];
-                let is_it = self.text.as_bytes()[from..to] == *text.as_bytes();
-                numbers.push(match guesses[at] {
-                    Some(guess) if is_it => guess,
-                    _ => self.number_hashed(hashes[at], text),
-                });
-            }
+        let mut known = Vec::with_capacity(texts.len());
+        self.known_all(texts, &mut known);
+        for (text, known) in texts.iter().zip(known) {
+            numbers.push(known.unwrap_or_else(|| self.number(text)));
         }
     }
 
