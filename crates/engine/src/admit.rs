@@ -91,7 +91,7 @@ impl Admission<'_> {
             let (print, quantity, stands) = (&prints[place], units[place], &chunk.places[place]);
             let units = quantity.map_or(Sum::ZERO, |quantity| Sum::ZERO.add(quantity));
             let known = self.dedup.known(place, print.identity);
-            let refusal = match compare(known, print.payload) {
+            let refusal = match compare(known, print.payload()) {
                 Probe::Duplicate => {
                     giving.count_row(stands.index, row, Fate::Duplicate, units);
                     continue;
@@ -101,7 +101,7 @@ impl Admission<'_> {
             };
             match refusal {
                 None => {
-                    self.dedup.claim(print.identity, print.payload);
+                    self.dedup.claim(print.identity, print.payload());
                     giving.accept(stands.index, place as u32, row, units);
                     if let Some(account) = rules.see(&chunk.batch, row) {
                         giving.first_sight.push(FirstSight { account, index: stands.index });

@@ -67,7 +67,7 @@ impl Engine {
             })?;
             counted.push(AcceptedRow { row: row.row, digest: print.digest, units: units[row.row as usize] });
             if block.position + u64::from(row.index) >= indexed {
-                self.dedup.claim(print.identity, print.payload);
+                self.dedup.claim(print.identity, print.payload());
             }
         }
         self.cells.add_batch(&accepted.batch, &counted, self.terms.meters(), end);

@@ -122,7 +122,7 @@ pub fn cells_and_index(engine: &Engine, verified: &mut Verified) -> Result<(), E
                 });
             }
             if let Some((entries, sum)) = &mut in_index {
-                let entry = IndexEntry::new(prints.identity, prints.payload);
+                let entry = IndexEntry::new(prints.identity, prints.payload());
                 *entries += 1;
                 *sum = sum.wrapping_add(entry_weight(&secret, &entry));
             }

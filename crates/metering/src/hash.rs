@@ -3,15 +3,15 @@
 use std::fmt;
 use std::hash::Hasher;
 
-use siphasher::sip::SipHasher24;
-use siphasher::sip128::{Hasher128, SipHasher24 as SipHasher24Wide};
+use siphasher::sip128::{Hasher128, SipHasher24};
 use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::event::Event;
 use crate::excerpt::excerpt;
 use crate::keys::Keys;
-use crate::sip::{Message, Sip, three};
+use crate::lanes::{LANES, Messages, Processor};
+use crate::sip::Sip;
 use crate::view::EventView;
 
 /// The version of the canonical form that payload hashes and digests are made of; stored beside them.
@@ -21,7 +21,7 @@ pub const CANONICAL_FORM_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(pub u128);
 
-/// What an event says: the keyed hash of its content.
+/// What an event says: 64 bits of its digest. Two events of one identity say the same where these agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PayloadHash(pub u64);
 
@@ -29,15 +29,20 @@ pub struct PayloadHash(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub u128);
 
-/// The three hashes of an event.
+/// The hashes of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// [`identity`].
     pub identity: Identity,
-    /// [`payload_hash`].
-    pub payload: PayloadHash,
     /// [`event_digest`].
     pub digest: Digest,
+}
+
+impl Fingerprint {
+    /// [`Digest::payload`] of its digest.
+    pub fn payload(&self) -> PayloadHash {
+        self.digest.payload()
+    }
 }
 
 /// A text that is no digest.
@@ -60,14 +65,6 @@ pub fn identity(keys: &Keys, tenant: &str, source: &str, id: &str) -> Identity {
     Identity(parts.wide(&keys.identity))
 }
 
-/// What an event says: 64 bits of SipHash-2-4 under [`Keys::identity`] over the parts type, account,
-/// `occurred_at` (8 bytes of nanoseconds, two's complement, least significant first), canonical properties.
-pub fn payload_hash(keys: &Keys, event: &Event) -> PayloadHash {
-    let mut parts = Parts::with_capacity(128);
-    parts.content(&event.into(), &event.properties.to_canonical_json());
-    PayloadHash(SipHasher24::new_with_key(&keys.identity).hash(&parts.0))
-}
-
 /// The digest of one event: 128 bits of SipHash-2-4 under [`Keys::digest`] over the parts of its identity and
 /// then those of its content.
 pub fn event_digest(keys: &Keys, tenant: &str, event: &Event) -> Digest {
@@ -77,7 +74,7 @@ pub fn event_digest(keys: &Keys, tenant: &str, event: &Event) -> Digest {
     Digest(parts.wide(&keys.digest))
 }
 
-/// All three hashes, the canonical form written once.
+/// Both hashes.
 pub fn fingerprint(keys: &Keys, tenant: &str, event: &Event) -> Fingerprint {
     fingerprint_of(keys, tenant, event)
 }
@@ -87,12 +84,9 @@ pub fn fingerprint_of<'e>(keys: &Keys, tenant: &str, event: impl Into<EventView<
     let event = event.into();
     let mut parts = Parts::with_capacity(256);
     parts.identity(tenant, event.source, event.id);
-    let content = parts.0.len();
     let identity = Identity(parts.wide(&keys.identity));
     parts.content(&event, &event.properties.to_canonical_json());
-    let digest = Digest(parts.wide(&keys.digest));
-    let payload = SipHasher24::new_with_key(&keys.identity).hash(parts.0.get(content..).unwrap_or(&[]));
-    Fingerprint { identity, payload: PayloadHash(payload), digest }
+    Fingerprint { identity, digest: Digest(parts.wide(&keys.digest)) }
 }
 
 /// Hashes the events of a batch: [`fingerprint`] of each, in the order of its rows.
@@ -100,41 +94,43 @@ pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec
     let mut sources: Vec<Option<Prefix>> = vec![None; batch.string_count()];
     let mut parts = Parts::with_capacity(512);
     let mut canonical = String::with_capacity(256);
+    let (mut identities, mut digests) = (Messages::new(), Messages::new());
+    let processor = Processor::detect();
     out.reserve(batch.len());
-    for row in batch.rows() {
-        let at = usize::try_from(row.source).unwrap_or(usize::MAX);
-        let prefix = match sources.get(at) {
-            Some(Some(prefix)) => *prefix,
-            _ => {
-                let prefix = Prefix::of(keys, tenant, batch.string(row.source));
-                if let Some(known) = sources.get_mut(at) {
-                    *known = Some(prefix);
+    for rows in batch.rows().chunks(LANES) {
+        let mut too_long = false;
+        for (lane, row) in rows.iter().enumerate() {
+            let at = usize::try_from(row.source).unwrap_or(usize::MAX);
+            let prefix = match sources.get(at) {
+                Some(Some(prefix)) => *prefix,
+                _ => {
+                    let prefix = Prefix::of(keys, tenant, batch.string(row.source));
+                    if let Some(known) = sources.get_mut(at) {
+                        *known = Some(prefix);
+                    }
+                    prefix
                 }
-                prefix
-            }
-        };
-        canonical.clear();
-        batch.write_canonical(row, &mut canonical);
-        parts.0.clear();
-        parts.0.extend_from_slice(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
-        parts.push(batch.bytes(row.id));
-        let content = parts.0.len();
-        parts.push(batch.string_bytes(row.event_type));
-        parts.push(batch.string_bytes(row.account));
-        parts.push(&row.occurred_at.0.to_le_bytes());
-        parts.push(canonical.as_bytes());
-        let (identity, after) = parts.0.split_at(content);
-        let taken = prefix.taken;
-        let (identity, digest, payload) = three(
-            Message { chain: prefix.identity, bytes: identity, length: taken + identity.len() },
-            Message { chain: prefix.digest, bytes: &parts.0, length: taken + parts.0.len() },
-            Message { chain: Sip::new(&keys.identity), bytes: after, length: after.len() },
-        );
-        out.push(Fingerprint {
-            identity: Identity(identity),
-            payload: PayloadHash(payload),
-            digest: Digest(digest),
-        });
+            };
+            canonical.clear();
+            batch.write_canonical(row, &mut canonical);
+            parts.0.clear();
+            parts.0.extend_from_slice(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
+            parts.push(batch.bytes(row.id));
+            let fits = identities.set(lane, prefix.identity, prefix.taken, &parts.0);
+            parts.push(batch.string_bytes(row.event_type));
+            parts.push(batch.string_bytes(row.account));
+            parts.push(&row.occurred_at.0.to_le_bytes());
+            parts.push(canonical.as_bytes());
+            too_long |= !(fits && digests.set(lane, prefix.digest, prefix.taken, &parts.0));
+        }
+        if too_long {
+            out.extend(rows.iter().map(|row| fingerprint_of(keys, tenant, batch.view(row))));
+            continue;
+        }
+        let prints = processor.hash(&identities).into_iter().zip(processor.hash(&digests));
+        let print = |(identity, digest)| Fingerprint { identity: Identity(identity), digest: Digest(digest) };
+        // Lanes without a row hold what they held before.
+        out.extend(prints.map(print).take(rows.len()));
     }
 }
 
@@ -156,7 +152,7 @@ impl Prefix {
         parts.push(tenant.as_bytes());
         parts.push(source.as_bytes());
         let (words, tail) = parts.0.as_chunks::<8>();
-        let (mut identity, mut digest) = (Sip::new_wide(&keys.identity), Sip::new_wide(&keys.digest));
+        let (mut identity, mut digest) = (Sip::new(&keys.identity), Sip::new(&keys.digest));
         for word in words {
             identity.word(u64::from_le_bytes(*word));
             digest.word(u64::from_le_bytes(*word));
@@ -197,7 +193,7 @@ impl Parts {
     }
 
     fn wide(&self, key: &[u8; 16]) -> u128 {
-        let mut hasher = SipHasher24Wide::new_with_key(key);
+        let mut hasher = SipHasher24::new_with_key(key);
         hasher.write(&self.0);
         hasher.finish128().as_u128()
     }
@@ -206,6 +202,12 @@ impl Parts {
 impl Digest {
     /// The digest of no event.
     pub const ZERO: Self = Self(0);
+
+    /// Of the digest of one event what tells its content from another under the same identity: its low half.
+    pub fn payload(self) -> PayloadHash {
+        let [a, b, c, d, e, f, g, h, ..] = self.0.to_le_bytes();
+        PayloadHash(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
 
     /// The digest of both multisets together.
     #[expect(clippy::should_implement_trait, reason = "reads in method chains, as the sums of money do")]
@@ -260,7 +262,7 @@ mod tests {
         let keys = Keys { identity: [7; 16], digest: [9; 16], personal: [1; 32], shard: [2; 16] };
         let mut batch = Batch::new(5);
         let mut events = Vec::new();
-        for length in 0..70 {
+        for length in (0..70).chain([300, 400, 420, 440, 1_000]) {
             let text = "x".repeat(length);
             let properties = vec![("p".to_owned(), Value::Text(text.clone()))];
             events.push(Event {

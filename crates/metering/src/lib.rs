@@ -59,6 +59,7 @@ mod form;
 mod hash;
 mod instant;
 mod keys;
+mod lanes;
 mod meter;
 mod number;
 mod path;
@@ -81,7 +82,7 @@ pub use fate::Fate;
 pub use form::{NAME_BYTES_MAX, PROPERTIES_BYTES_MAX, check_form};
 pub use hash::{
     CANONICAL_FORM_VERSION, Digest, DigestError, Fingerprint, Identity, PayloadHash, event_digest,
-    fingerprint, fingerprint_batch, fingerprint_of, identity, payload_hash,
+    fingerprint, fingerprint_batch, fingerprint_of, identity,
 };
 pub use instant::{Instant, TimeError};
 pub use keys::Keys;

@@ -72,12 +72,12 @@ impl Feed {
     fn fate(&mut self, draft: Draft) -> Result<Fate, Code> {
         let event = check_form(draft).map_err(|rejection| rejection.code)?;
         let print = fingerprint(&keys(), "default", &event);
-        match probe(self.index.get(&print.identity).copied(), print.payload) {
+        match probe(self.index.get(&print.identity).copied(), print.payload()) {
             Probe::Duplicate => return Ok(Fate::Duplicate),
             Probe::Conflict => return Ok(Fate::Conflict),
             Probe::New => rules(&event, &[meter()])?,
         }
-        self.index.insert(print.identity, print.payload);
+        self.index.insert(print.identity, print.payload());
         aggregate(&event, print.digest, &[meter()], &mut |key, cell| {
             if key.meter.is_none() {
                 let (records, units) = self.sources.entry(key.source.clone()).or_insert((0, Sum::ZERO));

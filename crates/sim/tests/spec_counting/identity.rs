@@ -46,7 +46,7 @@ fn second_fate(row: &Row) {
     check(
         row,
         "fate of the second",
-        match probe(Some(first.payload), second.payload) {
+        match probe(Some(first.payload()), second.payload()) {
             Probe::Duplicate => "duplicate",
             Probe::Conflict => "conflict",
             Probe::New => "accepted",
@@ -78,7 +78,7 @@ fn hash(row: &Row) {
     let print = fingerprint(&keys(), "acme", &page_event("ID-ä"));
     let found = match row.cell("hash") {
         "identity" => print.identity.to_string(),
-        "payload" => print.payload.to_string(),
+        "payload" => print.payload().to_string(),
         "digest" => print.digest.to_string(),
         other => panic!("line {}: no hash `{other}`", row.line),
     };

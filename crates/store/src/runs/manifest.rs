@@ -10,7 +10,7 @@ use crate::hash::Hash;
 /// The name of the checkpoint in the store's folder.
 pub const CHECKPOINT: &str = "checkpoint";
 /// Format 1 named runs of other shapes: what is derived is then made anew.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A run file as the checkpoint names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
