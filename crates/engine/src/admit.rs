@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use connectors::{Decoder, Feed, Place};
-use metering::{Aggregation, Batch, Code, Fate, Identity, Instant, Meter, Probe, Rejection, Row, Rules};
+use connectors::{Chunk, Decoder, Feed, Place, RefusedRecord};
+use metering::{Batch, Code, Fate, Fingerprint, Identity, Instant, Probe, Rejection, Row, Rules};
 use money::{Quantity, Sum};
 use store::{Accepted, AcceptedRow, BlockDraft, Counter, CounterKey, FirstSight, Hash, Kept};
 
-use crate::cells;
+use crate::checked::Checked;
 use crate::dedup::{Dedup, compare};
 use crate::error::EngineError;
 use crate::prepare::Prepared;
@@ -42,8 +42,10 @@ pub struct Standing {
 pub struct Admitted {
     /// The block.
     pub draft: BlockDraft,
-    /// What of it is counted: rows of the block's batch.
-    pub counted: Vec<cells::AcceptedRow>,
+    /// The hashes of each row of the block's batch.
+    pub prints: Vec<Fingerprint>,
+    /// The quantity of each, where it has one that can be held.
+    pub units: Vec<Option<Quantity>>,
     /// One fate a record, in order.
     pub fates: Vec<Fate>,
     /// Why records were refused, by their place in the batch.
@@ -61,67 +63,59 @@ impl Admission<'_> {
         prepared: Prepared,
         at: Standing,
     ) -> Result<Admitted, EngineError> {
-        let Prepared { mut chunk, prints, units } = prepared;
-        let records = chunk.records;
-        let mut giving = Giving::new(feed, &chunk.batch, records);
+        let Prepared { mut chunk, prints, units, checked } = prepared;
+        let checked = checked
+            .filter(|checked| checked.known_at == at.known_at)
+            .unwrap_or_else(|| Checked::new(at.known_at, self.terms.meters(), &chunk.batch, &units));
+        let mut giving = Giving::new(feed, &chunk);
         for refused in std::mem::take(&mut chunk.refused) {
-            giving.count(
-                refused.index,
-                refused.source.as_deref(),
-                fate_of(refused.rejection.code),
-                Sum::ZERO,
-            );
-            giving.kept.push(Kept {
-                index: refused.index,
-                code: refused.rejection.code,
-                message: refused.rejection.message,
-                feed: feed.name.clone(),
-                line: refused.line,
-                format: refused.format,
-                source: refused.source,
-                id: refused.id,
-                body: refused.body,
-            });
+            giving.refuse(refused);
         }
         let identities: Vec<Identity> = prints.iter().map(|print| print.identity).collect();
         self.dedup.look_up(&identities)?;
-        let mut rules = BatchRules::new(self.terms, &chunk.batch, at.received_at);
-        let mut counted = Vec::with_capacity(chunk.batch.len());
-        for (place, row) in chunk.batch.rows().iter().enumerate() {
-            let (print, quantity, stands) = (&prints[place], units[place], &chunk.places[place]);
-            let units = quantity.map_or(Sum::ZERO, |quantity| Sum::ZERO.add(quantity));
-            let known = self.dedup.known(place, print.identity);
+        let mut standing = RowStanding::new(self.terms, &chunk.batch, &checked, at.received_at);
+        for (place, (row, print)) in (0..).zip(chunk.batch.rows().iter().zip(&prints)) {
+            let is_plain = standing.is_plain(place, row);
+            // Who was there before is asked first; the claim of one that is plainly right needs no second look.
+            let known = match is_plain {
+                true => self.dedup.claim_new(place as usize, print.payload()),
+                false => self.dedup.known(place as usize),
+            };
             let refusal = match compare(known, print.payload()) {
                 Probe::Duplicate => {
-                    giving.count_row(stands.index, row, Fate::Duplicate, units);
+                    let index = giving.index(&chunk.places, place);
+                    giving.give(index, row, Fate::Duplicate, units[place as usize]);
                     continue;
                 }
                 Probe::Conflict => Some(conflict(&chunk.batch, row)),
-                Probe::New => rules.check(&chunk.batch, row, quantity).err(),
+                Probe::New if is_plain => None,
+                Probe::New => {
+                    let refusal = standing.check(&chunk.batch, row).err();
+                    if refusal.is_none() {
+                        self.dedup.claim_new(place as usize, print.payload());
+                    }
+                    refusal
+                }
             };
             match refusal {
                 None => {
-                    self.dedup.claim(print.identity, print.payload());
-                    giving.accept(stands.index, place as u32, row, units);
-                    if let Some(account) = rules.see(&chunk.batch, row) {
-                        giving.first_sight.push(FirstSight { account, index: stands.index });
+                    let index = giving.index(&chunk.places, place);
+                    giving.accepted.push(AcceptedRow { index, row: place });
+                    if let Some(account) = standing.see(&chunk.batch, row) {
+                        giving.first_sight.push(FirstSight { account, index });
                     }
-                    counted.push(cells::AcceptedRow {
-                        row: place as u32,
-                        digest: print.digest,
-                        units: quantity,
-                    });
                 }
                 Some(rejection) => {
+                    let stands = &chunk.places[place as usize];
                     let body = chunk.kept_body(decoder, feed, stands, row);
-                    giving.keep(&chunk.batch, stands, row, rejection, units, body);
+                    giving.keep(&chunk.batch, stands, row, rejection, units[place as usize], body);
                 }
             }
         }
         for seen in &giving.first_sight {
             self.terms.see_account(&seen.account);
         }
-        Ok(giving.admitted(chunk.batch, counted, at))
+        Ok(giving.admitted(chunk.batch, &checked, prints, units, at))
     }
 }
 
@@ -143,8 +137,11 @@ fn fate_of(code: Code) -> Fate {
 /// The fates of one batch as they are given.
 struct Giving<'f> {
     feed: &'f Feed,
+    /// Whether every record is a row of the batch.
+    is_whole: bool,
+    /// Accepted until something else is said.
     fates: Vec<Fate>,
-    /// Counts of each source of the batch, by its number.
+    /// Counts of the rows of each source that were not accepted, by its number.
     of_source: Vec<Vec<(Fate, u64, Sum)>>,
     /// Counts of the sources of records that are no events.
     other: BTreeMap<Option<String>, Vec<(Fate, u64, Sum)>>,
@@ -154,32 +151,47 @@ struct Giving<'f> {
 }
 
 impl<'f> Giving<'f> {
-    fn new(feed: &'f Feed, batch: &Batch, records: u32) -> Self {
+    fn new(feed: &'f Feed, chunk: &Chunk) -> Self {
         Self {
             feed,
-            // Every place is given its own fate; the end checks that.
-            fates: vec![Fate::Duplicate; records as usize],
-            of_source: vec![Vec::new(); batch.string_count()],
+            is_whole: chunk.records as usize == chunk.batch.len(),
+            fates: vec![Fate::Accepted; chunk.records as usize],
+            of_source: vec![Vec::new(); chunk.batch.string_count()],
             other: BTreeMap::new(),
-            accepted: Vec::with_capacity(batch.len()),
+            accepted: Vec::with_capacity(chunk.batch.len()),
             first_sight: Vec::new(),
             kept: Vec::new(),
         }
     }
 
-    fn count(&mut self, index: u32, source: Option<&str>, fate: Fate, units: Sum) {
-        self.fates[index as usize] = fate;
-        tally(self.other.entry(source.map(str::to_owned)).or_default(), fate, units);
+    /// Which record of the block a row is.
+    fn index(&self, places: &[Place], place: u32) -> u32 {
+        if self.is_whole { place } else { places[place as usize].index }
     }
 
-    fn count_row(&mut self, index: u32, row: &Row, fate: Fate, units: Sum) {
-        self.fates[index as usize] = fate;
-        tally(&mut self.of_source[row.source as usize], fate, units);
+    /// A record that is no event.
+    fn refuse(&mut self, refused: RefusedRecord) {
+        let fate = fate_of(refused.rejection.code);
+        self.fates[refused.index as usize] = fate;
+        merge(self.other.entry(refused.source.clone()).or_default(), fate, 1, Sum::ZERO);
+        self.kept.push(Kept {
+            index: refused.index,
+            code: refused.rejection.code,
+            message: refused.rejection.message,
+            feed: self.feed.name.clone(),
+            line: refused.line,
+            format: refused.format,
+            source: refused.source,
+            id: refused.id,
+            body: refused.body,
+        });
     }
 
-    fn accept(&mut self, index: u32, place: u32, row: &Row, units: Sum) {
-        self.count_row(index, row, Fate::Accepted, units);
-        self.accepted.push(AcceptedRow { index, row: place });
+    /// A row that is not accepted.
+    fn give(&mut self, index: u32, row: &Row, fate: Fate, units: Option<Quantity>) {
+        self.fates[index as usize] = fate;
+        let units = units.map_or(Sum::ZERO, |units| Sum::ZERO.add(units));
+        merge(&mut self.of_source[row.source as usize], fate, 1, units);
     }
 
     fn keep(
@@ -188,10 +200,10 @@ impl<'f> Giving<'f> {
         place: &Place,
         row: &Row,
         rejection: Rejection,
-        units: Sum,
+        units: Option<Quantity>,
         (format, body): (String, Vec<u8>),
     ) {
-        self.count_row(place.index, row, fate_of(rejection.code), units);
+        self.give(place.index, row, fate_of(rejection.code), units);
         let event = batch.view(row);
         self.kept.push(Kept {
             index: place.index,
@@ -206,11 +218,25 @@ impl<'f> Giving<'f> {
         });
     }
 
-    fn admitted(mut self, batch: Batch, counted: Vec<cells::AcceptedRow>, at: Standing) -> Admitted {
+    fn admitted(
+        mut self,
+        batch: Batch,
+        checked: &Checked,
+        prints: Vec<Fingerprint>,
+        units: Vec<Option<Quantity>>,
+        at: Standing,
+    ) -> Admitted {
         self.kept.sort_by_key(|kept| kept.index);
-        let counters = self.counted(&batch);
+        let counters = self.counted(&batch, checked);
         let received: u64 = counters.iter().map(|counter| counter.records).sum();
         assert_eq!(received, self.fates.len() as u64, "received = sum of fates");
+        let accepted = |counter: &&Counter| counter.key.fate == Fate::Accepted.as_str();
+        let counted: u64 = counters.iter().filter(accepted).map(|counter| counter.records).sum();
+        assert_eq!(
+            counted,
+            self.accepted.len() as u64,
+            "what is counted as accepted is what stands in the block"
+        );
         let messages = self.kept.iter().map(|kept| (kept.index, kept.message.clone())).collect();
         let draft = BlockDraft {
             records: self.fates.len() as u32,
@@ -222,18 +248,27 @@ impl<'f> Giving<'f> {
             accepted: Accepted { batch, rows: self.accepted },
             kept: self.kept,
         };
-        Admitted { draft, counted, fates: self.fates, messages }
+        Admitted { draft, prints, units, fates: self.fates, messages }
     }
 
     /// The counters as a block carries them.
-    fn counted(&mut self, batch: &Batch) -> Vec<Counter> {
-        for (source, counts) in (0..).zip(std::mem::take(&mut self.of_source)) {
-            if counts.is_empty() {
+    fn counted(&mut self, batch: &Batch, checked: &Checked) -> Vec<Counter> {
+        let refused = std::mem::take(&mut self.of_source);
+        for ((source, counts), (mut records, mut units)) in
+            (0..).zip(refused).zip(checked.of_source.iter().copied())
+        {
+            if records == 0 {
                 continue;
             }
             let held = self.other.entry(Some(batch.string(source).to_owned())).or_default();
-            for (fate, records, units) in counts {
-                merge(held, fate, records, units);
+            for (fate, of_fate, units_of_fate) in counts {
+                merge(held, fate, of_fate, units_of_fate);
+                // What is left was accepted.
+                records -= of_fate;
+                units = units.merge(units_of_fate.neg());
+            }
+            if records > 0 {
+                merge(held, Fate::Accepted, records, units);
             }
         }
         let feed = &self.feed.name;
@@ -258,11 +293,7 @@ impl<'f> Giving<'f> {
     }
 }
 
-/// Adds a record to the counts of one source.
-fn tally(counts: &mut Vec<(Fate, u64, Sum)>, fate: Fate, units: Sum) {
-    merge(counts, fate, 1, units);
-}
-
+/// Adds to the counts of one source.
 fn merge(counts: &mut Vec<(Fate, u64, Sum)>, fate: Fate, records: u64, units: Sum) {
     match counts.iter_mut().find(|count| count.0 == fate) {
         Some(count) => {
@@ -273,125 +304,64 @@ fn merge(counts: &mut Vec<(Fate, u64, Sum)>, fate: Fate, records: u64, units: Su
     }
 }
 
-/// The rules of K for one batch, looked up once for each of its types and accounts.
-///
-/// It accepts only what is plainly right, and leaves every doubt to [`Rules::check`].
-struct BatchRules<'t> {
-    rules: Terms<'t>,
+/// How the rows of one batch stand, beside what was checked of them before.
+struct RowStanding<'t> {
+    terms: &'t TermSet,
     received_at: Instant,
     latest: Instant,
-    /// By the number of the type.
-    types: Vec<Option<TypeRules<'t>>>,
-    /// By the number of the account.
-    accounts: Vec<Known>,
+    /// Whether some rows are later than that.
+    has_later: bool,
+    doubtful: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'t, u32>>>,
+    /// By number of the batch's strings: whether it is an account that nobody knows.
+    is_new: Vec<bool>,
+    has_new: bool,
 }
 
-struct Terms<'t> {
-    meters: &'t [Meter],
-    first_sight: bool,
-    terms: &'t TermSet,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
-    Unasked,
-    Yes,
-    No,
-}
-
-/// The meters that name a type, where each has one version only.
-struct TypeRules<'t> {
-    effective_from: Instant,
-    meters: Vec<&'t Meter>,
-    /// Whether an event whose quantity is a number of 0 or more is measured by all of them.
-    of_quantity: bool,
-}
-
-impl<'t> BatchRules<'t> {
-    fn new(terms: &'t TermSet, batch: &Batch, received_at: Instant) -> Self {
+impl<'t> RowStanding<'t> {
+    fn new(terms: &'t TermSet, batch: &Batch, checked: &'t Checked, received_at: Instant) -> Self {
         let latest = received_at.checked_add_ns(FUTURE_LIMIT_NS).unwrap_or(Instant::MAX);
-        let mut types = Vec::new();
-        types.resize_with(batch.string_count(), || None);
-        let mut accounts = vec![Known::Unasked; batch.string_count()];
         // Most are known: they are asked for together.
+        let mut is_asked = vec![false; batch.string_count()];
         let (mut asked, mut texts) = (Vec::new(), Vec::new());
         for row in batch.rows() {
-            let known = &mut accounts[row.account as usize];
-            if *known == Known::Unasked {
-                *known = Known::No;
+            if !std::mem::replace(&mut is_asked[row.account as usize], true) {
                 asked.push(row.account);
                 texts.push(batch.string(row.account));
             }
         }
+        let mut is_new = vec![false; batch.string_count()];
+        let mut has_new = false;
         for (account, is_known) in asked.into_iter().zip(terms.have_accounts(&texts)) {
-            accounts[account as usize] = if is_known { Known::Yes } else { Known::No };
+            is_new[account as usize] = !is_known;
+            has_new |= !is_known;
         }
-        let rules = Terms { meters: terms.meters(), first_sight: terms.first_sight(), terms };
-        Self { rules, received_at, latest, types, accounts }
+        let doubtful = checked.doubtful.iter().copied().peekable();
+        Self { terms, received_at, latest, has_later: checked.latest > latest, doubtful, is_new, has_new }
     }
 
-    fn check(&mut self, batch: &Batch, row: &Row, quantity: Option<Quantity>) -> Result<(), Rejection> {
-        let known = self.account(row.account);
-        let rules = self.types[row.event_type as usize]
-            .get_or_insert_with(|| TypeRules::new(self.rules.meters, batch.string(row.event_type)));
-        let is_plain = row.occurred_at <= self.latest
-            && row.occurred_at >= rules.effective_from
-            && !rules.meters.is_empty()
-            && (known == Known::Yes || self.rules.first_sight)
-            && (rules.of_quantity && quantity.is_some_and(|quantity| !quantity.is_negative())
-                || rules.meters.iter().all(|meter| is_measured(meter, batch, row, quantity)));
-        if is_plain {
-            return Ok(());
-        }
-        let known_account = |account: &str| self.rules.terms.has_account(account) || known == Known::Yes;
+    /// Whether the rules have nothing to say against a row. To be asked once a row, in order.
+    fn is_plain(&mut self, place: u32, row: &Row) -> bool {
+        let is_doubtful = self.doubtful.next_if_eq(&place).is_some()
+            || self.has_later && row.occurred_at > self.latest
+            || self.has_new && !self.terms.first_sight() && self.is_new[row.account as usize];
+        !is_doubtful
+    }
+
+    fn check(&self, batch: &Batch, row: &Row) -> Result<(), Rejection> {
+        let is_known = !self.is_new[row.account as usize];
+        let known_account = |_: &str| is_known;
         let rules = Rules {
-            meters: self.rules.meters,
-            first_sight: self.rules.first_sight,
+            meters: self.terms.meters(),
+            first_sight: self.terms.first_sight(),
             known_account: &known_account,
             future_limit_ns: FUTURE_LIMIT_NS,
         };
         rules.check(batch.view(row), self.received_at)
     }
 
-    fn account(&self, account: u32) -> Known {
-        self.accounts[account as usize]
-    }
-
     /// The account of an accepted event, where this is the first that names it.
     fn see(&mut self, batch: &Batch, row: &Row) -> Option<String> {
-        if self.account(row.account) == Known::Yes {
-            return None;
-        }
-        self.accounts[row.account as usize] = Known::Yes;
-        Some(batch.string(row.account).to_owned())
-    }
-}
-
-impl<'t> TypeRules<'t> {
-    fn new(meters: &'t [Meter], event_type: &str) -> Self {
-        let named: Vec<&Meter> = meters.iter().filter(|meter| meter.names(event_type)).collect();
-        let has_versions =
-            named.iter().any(|one| meters.iter().filter(|other| other.name == one.name).count() > 1);
-        let effective_from = named.iter().map(|meter| meter.effective_at).max().unwrap_or(Instant::MAX);
-        let of_quantity = named.iter().all(|meter| match &meter.aggregation {
-            Aggregation::Count => true,
-            Aggregation::Sum { property } => property == "quantity",
-        });
-        // Where a meter has versions, which one holds depends on the event.
-        Self { effective_from, meters: if has_versions { Vec::new() } else { named }, of_quantity }
-    }
-}
-
-/// Whether a meter counts an event with a value that it can read, or does not count it.
-fn is_measured(meter: &Meter, batch: &Batch, row: &Row, quantity: Option<Quantity>) -> bool {
-    if !meter.filter.is_empty() && !meter.counts(batch.view(row)) {
-        return true;
-    }
-    match &meter.aggregation {
-        Aggregation::Count => true,
-        Aggregation::Sum { property } if property == "quantity" => {
-            quantity.is_some_and(|quantity| meter.allow_negative || !quantity.is_negative())
-        }
-        Aggregation::Sum { .. } => meter.value_of(batch.view(row)).is_ok(),
+        let is_first = self.has_new && std::mem::replace(&mut self.is_new[row.account as usize], false);
+        is_first.then(|| batch.string(row.account).to_owned())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use metering::{Batch, CELL_NS, Cell, CellKey, Digest, Instant, Meter, cell_start};
+use metering::{CELL_NS, Cell, CellKey, Digest, Fingerprint, Instant, Meter, cell_start};
 use money::{Quantity, Sum};
-use store::Disk;
 use store::runs::{CellRun, CellScan, CellTable, Checkpoint};
+use store::{Accepted, Disk};
 
 use crate::error::EngineError;
 
@@ -52,15 +52,15 @@ impl CellQuery<'_> {
     }
 }
 
-/// An accepted row of a batch.
+/// The accepted rows of a block, with what was made of all rows of its batch.
 #[derive(Clone, Copy, Debug)]
-pub struct AcceptedRow {
-    /// Its place in the batch.
-    pub row: u32,
-    /// Its keyed digest.
-    pub digest: Digest,
-    /// [`metering::base_quantity`].
-    pub units: Option<Quantity>,
+pub struct Counted<'b> {
+    /// The batch, and which of its rows are accepted.
+    pub accepted: &'b Accepted,
+    /// The hashes of each row of the batch.
+    pub prints: &'b [Fingerprint],
+    /// [`metering::base_quantity`] of each row of the batch.
+    pub units: &'b [Option<Quantity>],
 }
 
 /// All cells that the log below `reached` makes.
@@ -125,11 +125,11 @@ impl Cells {
         Ok(Self { runs: runs?, frozen: Vec::new(), pending })
     }
 
-    /// Adds accepted rows of the block that ends at `end`: for each what [`metering::aggregate`] says.
-    pub fn add_batch(&mut self, batch: &Batch, rows: &[AcceptedRow], meters: &[Meter], end: u64) {
+    /// Adds the accepted rows of the block that ends at `end`: for each what [`metering::aggregate`] says.
+    pub fn add_block(&mut self, rows: &Counted<'_>, meters: &[Meter], end: u64) {
         let pending = self.growing();
         pending.to = pending.to.max(end);
-        batch::Intake::new(&mut pending.cells, batch, meters).add(rows);
+        batch::Intake::new(&mut pending.cells, &rows.accepted.batch, meters).add(rows);
     }
 
     fn growing(&mut self) -> &mut Pending {

@@ -7,6 +7,7 @@ use metering::Fate;
 use store::{Block, Counter};
 
 use crate::admit::{Admission, Admitted, Standing};
+use crate::cells::Counted;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::prepare::{Prepared, prepare};
@@ -84,10 +85,11 @@ impl Engine {
             let received_at = self.received_at();
             let at = Standing { position, known_at: head.number, known_hash: head.hash, received_at };
             let mut admission = Admission { dedup: &mut self.dedup, terms: &mut self.terms };
-            let Admitted { draft, counted, fates, messages } =
+            let Admitted { draft, prints, units, fates, messages } =
                 admission.admit(decoder, feed, prepared, at)?;
             let end = position + u64::from(draft.records);
-            self.cells.add_batch(&draft.accepted.batch, &counted, self.terms.meters(), end);
+            let counted = Counted { accepted: &draft.accepted, prints: &prints, units: &units };
+            self.cells.add_block(&counted, self.terms.meters(), end);
             self.cells.reach(end);
             let counters = draft.counters.clone();
             let (previous, durable_through) = (self.roots.log_hash(), self.roots.durable());

@@ -32,6 +32,7 @@ mod apply;
 mod balance;
 mod billing;
 mod cells;
+mod checked;
 mod checkpoint;
 mod clock;
 mod dedup;

@@ -1,9 +1,10 @@
 //! The first half of an event's path, pure and parallel: decode, check form, hash.
 
 use connectors::{Chunk, Decoder, Feed, RawChunk};
-use metering::{Fingerprint, Keys, base_quantities};
+use metering::{Fingerprint, Keys, Meter, base_quantities};
 use money::Quantity;
 
+use crate::checked::Checked;
 use crate::engine::TENANT;
 
 /// Records of one feed that have been decoded and hashed, or found wanting.
@@ -14,6 +15,8 @@ pub struct Prepared {
     pub(crate) prints: Vec<Fingerprint>,
     /// The property `quantity` of each row, where it is a number that can be held.
     pub(crate) units: Vec<Option<Quantity>>,
+    /// What the terms say of the rows, where somebody knew them.
+    pub(crate) checked: Option<Checked>,
 }
 
 impl Prepared {
@@ -22,7 +25,12 @@ impl Prepared {
         let mut prints = Vec::new();
         metering::fingerprint_batch(keys, TENANT, &chunk.batch, &mut prints);
         let units = base_quantities(&chunk.batch);
-        Self { chunk, prints, units }
+        Self { chunk, prints, units, checked: None }
+    }
+
+    /// Checks the events under the meters of a K: what is left to do in order is less then.
+    pub(crate) fn check(&mut self, known_at: u64, meters: &[Meter]) {
+        self.checked = Some(Checked::new(known_at, meters, &self.chunk.batch, &self.units));
     }
 
     /// How many records it holds.

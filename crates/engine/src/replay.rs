@@ -6,7 +6,7 @@ use metering::Fingerprint;
 use money::Quantity;
 use store::{Block, StoreError};
 
-use crate::cells::AcceptedRow;
+use crate::cells::Counted;
 use crate::engine::{Engine, TENANT};
 use crate::error::EngineError;
 
@@ -60,17 +60,16 @@ impl Engine {
         let Hashed { block, prints, units } = hashed;
         let end = block.end();
         let accepted = &block.draft.accepted;
-        let mut counted = Vec::with_capacity(accepted.len());
         for row in &accepted.rows {
-            let print = prints.get(row.row as usize).copied().ok_or_else(|| {
+            let print = prints.get(row.row as usize).ok_or_else(|| {
                 StoreError::corrupt("log", format!("position {}", block.position), "a row without an event")
             })?;
-            counted.push(AcceptedRow { row: row.row, digest: print.digest, units: units[row.row as usize] });
             if block.position + u64::from(row.index) >= indexed {
                 self.dedup.claim(print.identity, print.payload());
             }
         }
-        self.cells.add_batch(&accepted.batch, &counted, self.terms.meters(), end);
+        let counted = Counted { accepted, prints: &prints, units: &units };
+        self.cells.add_block(&counted, self.terms.meters(), end);
         self.cells.reach(end);
         let is_pin = pins.contains(&end);
         if self.read_only {

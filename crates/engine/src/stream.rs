@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use connectors::{Chunks, Decoder, Feed, InputError};
-use metering::{Instant, Keys, Meter};
+use connectors::{Chunks, Decoder, Feed, InputError, RawChunk};
+use metering::{Instant, Meter};
 use store::tables::Tables;
 use store::{Block, BlockDraft, Counter, Hash, Roots, StoreError};
 
-use crate::admit::{Admission, Standing};
-use crate::cells::{AcceptedRow, Cells};
+use crate::admit::{Admission, Admitted, Standing};
+use crate::cells::{Cells, Counted};
 use crate::checkpoint::{CellsHeld, Flush, FlushAt, Flusher, is_heavy};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -136,7 +136,12 @@ impl Engine {
             let (blocks, written) = mpsc::sync_channel(IN_FLIGHT);
             for _ in 0..workers {
                 let (events, gate, keys) = (events.clone(), &gate, &keys);
-                scope.spawn(move || work(gate, keys, decoder, feed, options.batch_records, &events));
+                let prepare = move |raw| {
+                    let mut prepared = prepare(keys, decoder, feed, raw);
+                    prepared.check(head.number, meters);
+                    prepared
+                };
+                scope.spawn(move || work(gate, prepare, options.batch_records, &events));
             }
             let heard_of = events.clone();
             scope.spawn(move || count(cells, meters, position, &counted, &blocks, &heard_of));
@@ -194,7 +199,7 @@ struct Line<'e> {
     admission: Admission<'e>,
     decoder: &'e Decoder,
     feed: &'e Feed,
-    admitted: Option<SyncSender<(BlockDraft, Vec<AcceptedRow>)>>,
+    admitted: Option<SyncSender<Admitted>>,
     held: CellsHeld,
     gate: &'e Gate,
     /// Chunks that came before the one that is next.
@@ -240,7 +245,7 @@ impl Line<'_> {
         self.at.position += u64::from(records);
         // A writer that is gone has said why, or will.
         if let Some(next) = &self.admitted {
-            let _ = next.send((admitted.draft, admitted.counted));
+            let _ = next.send(admitted);
         }
         Ok(true)
     }
@@ -275,8 +280,8 @@ impl Line<'_> {
     }
 }
 
-/// Reads, decodes and hashes chunks until the input ends.
-fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize, events: &Sender<Event>) {
+/// Reads chunks and prepares them until the input ends.
+fn work(gate: &Gate, prepare: impl Fn(RawChunk) -> Prepared, records: usize, events: &Sender<Event>) {
     let _tells = Tells(events);
     loop {
         let mut source = gate.lock();
@@ -293,7 +298,7 @@ fn work(gate: &Gate, keys: &Keys, decoder: &Decoder, feed: &Feed, records: usize
                 source.in_flight += 1;
                 drop(source);
                 // The other side is gone when it failed: it has ended the input too.
-                let _ = events.send(Event::Prepared(number, Box::new(prepare(keys, decoder, feed, raw))));
+                let _ = events.send(Event::Prepared(number, Box::new(prepare(raw))));
             }
             ended => {
                 source.has_ended = true;
@@ -332,15 +337,19 @@ fn count(
     cells: &Mutex<&mut Cells>,
     meters: &[Meter],
     mut position: u64,
-    admitted: &Receiver<(BlockDraft, Vec<AcceptedRow>)>,
+    admitted: &Receiver<Admitted>,
     blocks: &SyncSender<BlockDraft>,
     events: &Sender<Event>,
 ) {
     let _tells = Tells(events);
-    while let Ok((draft, rows)) = admitted.recv() {
+    while let Ok(Admitted { draft, prints, units, .. }) = admitted.recv() {
         position += u64::from(draft.records);
         let mut cells = lock(cells);
-        cells.add_batch(&draft.accepted.batch, &rows, meters, position);
+        cells.add_block(
+            &Counted { accepted: &draft.accepted, prints: &prints, units: &units },
+            meters,
+            position,
+        );
         cells.reach(position);
         let held = CellsHeld::of(&cells);
         drop(cells);

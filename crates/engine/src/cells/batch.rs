@@ -5,9 +5,10 @@
 
 use metering::{Batch, Derivation, Digest, EventView, Found, Meter, Row, cell_start};
 use money::Quantity;
+use store::AcceptedRow;
 use store::runs::{CellTable, CellUpdate, cell_number};
 
-use super::AcceptedRow;
+use super::Counted;
 
 const UNKNOWN: u32 = u32::MAX;
 /// How many rows are added together: what is made of them stays in a near cache.
@@ -62,12 +63,13 @@ impl<'a, 'm> Intake<'a, 'm> {
     }
 
     /// Adds what [`metering::aggregate`] says of the rows.
-    pub(super) fn add(mut self, rows: &[AcceptedRow]) {
+    pub(super) fn add(mut self, counted: &Counted<'_>) {
         let mut updates = Vec::with_capacity(ROWS + self.meters.len());
-        for rows in rows.chunks(ROWS) {
+        for rows in counted.accepted.rows.chunks(ROWS) {
             self.number_accounts(rows);
             for accepted in rows {
-                self.add_row(accepted, &mut updates);
+                let at = accepted.row as usize;
+                self.add_row(accepted.row, counted.prints[at].digest, counted.units[at], &mut updates);
             }
             self.cells.add_batch(&updates);
             updates.clear();
@@ -93,8 +95,8 @@ impl<'a, 'm> Intake<'a, 'm> {
         }
     }
 
-    fn add_row(&mut self, accepted: &AcceptedRow, updates: &mut Vec<CellUpdate>) {
-        let row = &self.batch.rows()[accepted.row as usize];
+    fn add_row(&mut self, row: u32, digest: Digest, units: Option<Quantity>, updates: &mut Vec<CellUpdate>) {
+        let row = &self.batch.rows()[row as usize];
         let of_type = self.of_type(row.event_type);
         let source = self.source(row.source);
         let series = self.series(of_type, source);
@@ -103,13 +105,13 @@ impl<'a, 'm> Intake<'a, 'm> {
             series,
             start: cell_number(row.occurred_at),
             records: 1,
-            units: accepted.units.map_or(0, Quantity::pico),
-            digest: accepted.digest,
+            units: units.map_or(0, Quantity::pico),
+            digest,
         });
         let named = &self.types[of_type as usize];
-        let as_units = accepted.units.is_some_and(|units| !units.is_negative());
+        let as_units = units.is_some_and(|units| !units.is_negative());
         if !named.explicit.is_empty() || !(as_units || named.of_units.is_empty()) {
-            self.add_stored(row, of_type, source, accepted.digest, updates);
+            self.add_stored(row, of_type, source, digest, updates);
         }
     }
 

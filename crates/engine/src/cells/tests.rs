@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use metering::{Aggregation, Condition, Event, Value, base_quantity, meter_cell};
-use store::RealDisk;
+use metering::{Aggregation, Batch, Condition, Event, Identity, Value, base_quantity, meter_cell};
+use store::{AcceptedRow, RealDisk};
 use store::runs::{CellLimits, cell_run_name, merge_cells, write_cells};
 
 use super::*;
@@ -137,19 +137,19 @@ fn expected(events: &[Event], meter: Option<&Meter>, account: Option<&str>) -> M
 }
 
 fn add(cells: &mut Cells, events: &[Event], meters: &[Meter], end: u64) {
-    let mut batch = Batch::new(end);
+    let mut accepted = Accepted { batch: Batch::new(end), rows: Vec::new() };
+    let (mut prints, mut units) = (Vec::new(), Vec::new());
     // Rows that were refused stand between the others.
-    let mut rows = Vec::new();
     for event in events {
-        batch.push_event(&Event { event_type: "refused".to_owned(), ..event.clone() });
-        rows.push(AcceptedRow {
-            row: batch.len() as u32,
-            digest: digest_of(event),
-            units: base_quantity(event),
-        });
-        batch.push_event(event);
+        for event_type in ["refused", &event.event_type] {
+            accepted.batch.push_event(&Event { event_type: event_type.to_owned(), ..event.clone() });
+            prints.push(Fingerprint { identity: Identity(0), digest: digest_of(event) });
+            units.push(base_quantity(event));
+        }
+        let row = accepted.batch.len() as u32 - 1;
+        accepted.rows.push(AcceptedRow { index: row, row });
     }
-    cells.add_batch(&batch, &rows, meters, end);
+    cells.add_block(&Counted { accepted: &accepted, prints: &prints, units: &units }, meters, end);
 }
 
 fn at_zero() -> Cells {

@@ -114,11 +114,11 @@ impl HotTable {
         there.then(|| KeptPayload(self.places[place].payload))
     }
 
-    /// Adds an identity; answers false where it is there already, and changes nothing.
-    pub fn insert(&mut self, identity: KeptIdentity, payload: KeptPayload) -> bool {
+    /// What stands under an identity; where nothing does, it is added.
+    pub fn get_or_insert(&mut self, identity: KeptIdentity, payload: KeptPayload) -> Option<KeptPayload> {
         let (mut place, there) = self.find(identity);
         if there {
-            return false;
+            return Some(KeptPayload(self.places[place].payload));
         }
         if (self.len + 1) * FULL.1 > (FULL.0 << self.homes_bits) {
             self.grow();
@@ -128,10 +128,12 @@ impl HotTable {
         if free == self.places.len() {
             self.places.push(FREE);
         }
-        self.places.copy_within(place..free, place + 1);
+        if free > place {
+            self.places.copy_within(place..free, place + 1);
+        }
         self.places[place] = Place::new(identity, payload);
         self.len += 1;
-        true
+        None
     }
 
     /// The first free place from here on; past the end where there is none.

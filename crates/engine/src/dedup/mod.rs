@@ -84,6 +84,9 @@ impl Dedup {
         self.found.clear();
         self.found.resize(identities.len(), None);
         self.doubtful.clear();
+        if self.runs.is_empty() && self.frozen.is_none() {
+            return Ok(());
+        }
         let view = self.filter.view();
         let written_to = self.runs.last().map_or(0, |run| run.fact().to);
         let frozen = self.frozen.as_deref();
@@ -148,23 +151,32 @@ impl Dedup {
         Ok(())
     }
 
-    /// What is known of an identity at a place of the batch that was looked up: the claims so far, those of the batch
-    /// itself included, then what [`Dedup::look_up`] found. Quickest when places are asked for in order.
+    /// What is known of the identity at a place of the batch that was looked up: the claims so far, those of the batch
+    /// itself included, or what [`Dedup::look_up`] found. Quickest when places are asked for in order.
     ///
-    /// **Panics** where another identity was looked up for this place, for one that is taken for new is counted twice.
-    pub fn known(&self, place: usize, identity: Identity) -> Option<KeptPayload> {
-        let identity = KeptIdentity::from(identity);
-        assert_eq!(self.batch.get(place), Some(&identity), "what is asked for was looked up");
+    /// **Panics** past the end of that batch.
+    pub fn known(&mut self, place: usize) -> Option<KeptPayload> {
+        self.warm(place);
+        self.found[place].or_else(|| self.hot.get(self.batch[place]))
+    }
+
+    /// As [`Dedup::known`]; where nothing is known, the identity is claimed.
+    pub fn claim_new(&mut self, place: usize, payload: PayloadHash) -> Option<KeptPayload> {
+        self.warm(place);
+        self.found[place].or_else(|| self.hot.get_or_insert(self.batch[place], payload.into()))
+    }
+
+    /// Loads the memory of the places to come, before it is waited for.
+    fn warm(&self, place: usize) {
         if place.is_multiple_of(TOGETHER) {
             let next = self.batch[place..].iter().take(TOGETHER);
             black_box(next.fold(0, |warm, identity| warm ^ self.hot.touch(*identity)));
         }
-        self.hot.get(identity).or(self.found[place])
     }
 
     /// Learns of an accepted record.
     pub fn claim(&mut self, identity: Identity, payload: PayloadHash) {
-        self.hot.insert(identity.into(), payload.into());
+        self.hot.get_or_insert(identity.into(), payload.into());
     }
 
     /// The bytes of memory of the frozen claims.
