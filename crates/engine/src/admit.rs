@@ -14,7 +14,7 @@ use crate::checked::Checked;
 use crate::dedup::{Dedup, compare};
 use crate::error::EngineError;
 use crate::prepare::Prepared;
-use crate::terms::{FUTURE_LIMIT_NS, TermSet};
+use crate::terms::{AccountNumbers, FUTURE_LIMIT_NS, TermSet};
 
 /// What is changed by giving fates.
 pub struct Admission<'a> {
@@ -46,6 +46,8 @@ pub struct Admitted {
     pub prints: Vec<Fingerprint>,
     /// The quantity of each, where it has one that can be held.
     pub units: Vec<Option<Quantity>>,
+    /// The accounts of the accepted rows.
+    pub accounts: AccountNumbers,
     /// One fate a record, in order.
     pub fates: Vec<Fate>,
     /// Why records were refused, by their place in the batch.
@@ -73,9 +75,11 @@ impl Admission<'_> {
         }
         let identities: Vec<Identity> = prints.iter().map(|print| print.identity).collect();
         self.dedup.look_up(&identities)?;
-        let mut standing = RowStanding::new(self.terms, &chunk.batch, &checked, at.received_at);
+        let mut accounts = self.terms.number_accounts(&chunk.batch);
+        let mut standing = RowStanding::new(self.terms, &checked, at.received_at);
         for (place, (row, print)) in (0..).zip(chunk.batch.rows().iter().zip(&prints)) {
-            let is_plain = standing.is_plain(place, row);
+            let is_new = accounts.has_new && accounts.get(row.account).is_none();
+            let is_plain = standing.is_plain(place, row, is_new);
             // Who was there before is asked first; the claim of one that is plainly right needs no second look.
             let known = match is_plain {
                 true => self.dedup.claim_new(place as usize, print.payload()),
@@ -90,7 +94,7 @@ impl Admission<'_> {
                 Probe::Conflict => Some(conflict(&chunk.batch, row)),
                 Probe::New if is_plain => None,
                 Probe::New => {
-                    let refusal = standing.check(&chunk.batch, row).err();
+                    let refusal = standing.check(&chunk.batch, row, is_new).err();
                     if refusal.is_none() {
                         self.dedup.claim_new(place as usize, print.payload());
                     }
@@ -101,7 +105,9 @@ impl Admission<'_> {
                 None => {
                     let index = giving.index(&chunk.places, place);
                     giving.accepted.push(AcceptedRow { index, row: place });
-                    if let Some(account) = standing.see(&chunk.batch, row) {
+                    if is_new {
+                        let account = chunk.batch.string(row.account).to_owned();
+                        accounts.set(row.account, standing.see(&account));
                         giving.first_sight.push(FirstSight { account, index });
                     }
                 }
@@ -112,10 +118,8 @@ impl Admission<'_> {
                 }
             }
         }
-        for seen in &giving.first_sight {
-            self.terms.see_account(&seen.account);
-        }
-        Ok(giving.admitted(chunk.batch, &checked, prints, units, at))
+        let (draft, fates, messages) = giving.end(chunk.batch, &checked, at);
+        Ok(Admitted { draft, prints, units, accounts, fates, messages })
     }
 }
 
@@ -218,14 +222,13 @@ impl<'f> Giving<'f> {
         });
     }
 
-    fn admitted(
+    /// The block, the fate of each record, and why some were refused.
+    fn end(
         mut self,
         batch: Batch,
         checked: &Checked,
-        prints: Vec<Fingerprint>,
-        units: Vec<Option<Quantity>>,
         at: Standing,
-    ) -> Admitted {
+    ) -> (BlockDraft, Vec<Fate>, BTreeMap<u32, String>) {
         self.kept.sort_by_key(|kept| kept.index);
         let counters = self.counted(&batch, checked);
         let received: u64 = counters.iter().map(|counter| counter.records).sum();
@@ -248,7 +251,7 @@ impl<'f> Giving<'f> {
             accepted: Accepted { batch, rows: self.accepted },
             kept: self.kept,
         };
-        Admitted { draft, prints, units, fates: self.fates, messages }
+        (draft, self.fates, messages)
     }
 
     /// The counters as a block carries them.
@@ -306,50 +309,31 @@ fn merge(counts: &mut Vec<(Fate, u64, Sum)>, fate: Fate, records: u64, units: Su
 
 /// How the rows of one batch stand, beside what was checked of them before.
 struct RowStanding<'t> {
-    terms: &'t TermSet,
+    terms: &'t mut TermSet,
     received_at: Instant,
     latest: Instant,
     /// Whether some rows are later than that.
     has_later: bool,
     doubtful: std::iter::Peekable<std::iter::Copied<std::slice::Iter<'t, u32>>>,
-    /// By number of the batch's strings: whether it is an account that nobody knows.
-    is_new: Vec<bool>,
-    has_new: bool,
 }
 
 impl<'t> RowStanding<'t> {
-    fn new(terms: &'t TermSet, batch: &Batch, checked: &'t Checked, received_at: Instant) -> Self {
+    fn new(terms: &'t mut TermSet, checked: &'t Checked, received_at: Instant) -> Self {
         let latest = received_at.checked_add_ns(FUTURE_LIMIT_NS).unwrap_or(Instant::MAX);
-        // Most are known: they are asked for together.
-        let mut is_asked = vec![false; batch.string_count()];
-        let (mut asked, mut texts) = (Vec::new(), Vec::new());
-        for row in batch.rows() {
-            if !std::mem::replace(&mut is_asked[row.account as usize], true) {
-                asked.push(row.account);
-                texts.push(batch.string(row.account));
-            }
-        }
-        let mut is_new = vec![false; batch.string_count()];
-        let mut has_new = false;
-        for (account, is_known) in asked.into_iter().zip(terms.have_accounts(&texts)) {
-            is_new[account as usize] = !is_known;
-            has_new |= !is_known;
-        }
         let doubtful = checked.doubtful.iter().copied().peekable();
-        Self { terms, received_at, latest, has_later: checked.latest > latest, doubtful, is_new, has_new }
+        Self { terms, received_at, latest, has_later: checked.latest > latest, doubtful }
     }
 
-    /// Whether the rules have nothing to say against a row. To be asked once a row, in order.
-    fn is_plain(&mut self, place: u32, row: &Row) -> bool {
+    /// Whether the rules have nothing to say against a row, whose account may be new. To be asked once a row, in order.
+    fn is_plain(&mut self, place: u32, row: &Row, is_new: bool) -> bool {
         let is_doubtful = self.doubtful.next_if_eq(&place).is_some()
             || self.has_later && row.occurred_at > self.latest
-            || self.has_new && !self.terms.first_sight() && self.is_new[row.account as usize];
+            || is_new && !self.terms.first_sight();
         !is_doubtful
     }
 
-    fn check(&self, batch: &Batch, row: &Row) -> Result<(), Rejection> {
-        let is_known = !self.is_new[row.account as usize];
-        let known_account = |_: &str| is_known;
+    fn check(&self, batch: &Batch, row: &Row, is_new: bool) -> Result<(), Rejection> {
+        let known_account = |_: &str| !is_new;
         let rules = Rules {
             meters: self.terms.meters(),
             first_sight: self.terms.first_sight(),
@@ -359,9 +343,8 @@ impl<'t> RowStanding<'t> {
         rules.check(batch.view(row), self.received_at)
     }
 
-    /// The account of an accepted event, where this is the first that names it.
-    fn see(&mut self, batch: &Batch, row: &Row) -> Option<String> {
-        let is_first = self.has_new && std::mem::replace(&mut self.is_new[row.account as usize], false);
-        is_first.then(|| batch.string(row.account).to_owned())
+    /// Notes the account of an accepted event that is the first to name it.
+    fn see(&mut self, account: &str) -> u32 {
+        self.terms.see_account(account)
     }
 }

@@ -8,6 +8,7 @@ use store::runs::{CellRun, CellScan, CellTable, Checkpoint};
 use store::{Accepted, Disk};
 
 use crate::error::EngineError;
+use crate::terms::AccountNumbers;
 
 mod batch;
 #[cfg(test)]
@@ -61,6 +62,8 @@ pub struct Counted<'b> {
     pub prints: &'b [Fingerprint],
     /// [`metering::base_quantity`] of each row of the batch.
     pub units: &'b [Option<Quantity>],
+    /// The accounts of the accepted rows.
+    pub accounts: &'b AccountNumbers,
 }
 
 /// All cells that the log below `reached` makes.
@@ -88,11 +91,43 @@ struct Pending {
     from: u64,
     to: u64,
     cells: CellTable,
+    known: KnownAccounts,
 }
 
 impl Pending {
     fn at(position: u64) -> Self {
-        Self { from: position, to: position, cells: CellTable::default() }
+        Self { from: position, to: position, cells: CellTable::default(), known: KnownAccounts::default() }
+    }
+}
+
+/// The numbers that accounts have in a table of cells, by the numbers that the terms give them: an account's text
+/// is looked at once a table.
+#[derive(Default)]
+struct KnownAccounts {
+    numbering: u64,
+    /// The number in the table and 1; 0 where it is not known.
+    numbers: Vec<u32>,
+}
+
+impl KnownAccounts {
+    /// Forgets what another numbering said.
+    fn numbered_by(&mut self, numbering: u64) {
+        if self.numbering != numbering {
+            *self = Self { numbering, numbers: Vec::new() };
+        }
+    }
+
+    /// The number in the table of an account; `number` finds it where it is not known.
+    fn get(&mut self, account: u32, number: impl FnOnce() -> u32) -> u32 {
+        let account = account as usize;
+        if account >= self.numbers.len() {
+            self.numbers.resize(account + 1, 0);
+        }
+        let known = &mut self.numbers[account];
+        if *known == 0 {
+            *known = number() + 1;
+        }
+        *known - 1
     }
 }
 
@@ -129,7 +164,8 @@ impl Cells {
     pub fn add_block(&mut self, rows: &Counted<'_>, meters: &[Meter], end: u64) {
         let pending = self.growing();
         pending.to = pending.to.max(end);
-        batch::Intake::new(&mut pending.cells, &rows.accepted.batch, meters).add(rows);
+        pending.known.numbered_by(rows.accounts.numbering);
+        batch::Intake::new(&mut pending.cells, &mut pending.known, &rows.accepted.batch, meters).add(rows);
     }
 
     fn growing(&mut self) -> &mut Pending {
@@ -157,7 +193,10 @@ impl Cells {
 
     /// The bytes of memory of the cells that are not frozen.
     pub fn pending_bytes(&self) -> usize {
-        self.pending.iter().map(|pending| pending.cells.memory_bytes()).sum()
+        self.pending
+            .iter()
+            .map(|pending| pending.cells.memory_bytes() + pending.known.numbers.capacity() * 4)
+            .sum()
     }
 
     /// How many records of the log the cells that are not frozen are of.
@@ -179,7 +218,7 @@ impl Cells {
     /// answered too. Queries go on seeing them until [`Cells::publish`].
     pub fn freeze(&mut self) -> Vec<Frozen> {
         let next = Pending::at(self.reached());
-        for Pending { from, to, cells } in std::mem::replace(&mut self.pending, vec![next]) {
+        for Pending { from, to, cells, .. } in std::mem::replace(&mut self.pending, vec![next]) {
             if to > from {
                 self.frozen.push(Frozen { from, to, cells: Arc::new(cells) });
             }

@@ -85,10 +85,11 @@ impl Engine {
             let received_at = self.received_at();
             let at = Standing { position, known_at: head.number, known_hash: head.hash, received_at };
             let mut admission = Admission { dedup: &mut self.dedup, terms: &mut self.terms };
-            let Admitted { draft, prints, units, fates, messages } =
+            let Admitted { draft, prints, units, accounts, fates, messages } =
                 admission.admit(decoder, feed, prepared, at)?;
             let end = position + u64::from(draft.records);
-            let counted = Counted { accepted: &draft.accepted, prints: &prints, units: &units };
+            let counted =
+                Counted { accepted: &draft.accepted, prints: &prints, units: &units, accounts: &accounts };
             self.cells.add_block(&counted, self.terms.meters(), end);
             self.cells.reach(end);
             let counters = draft.counters.clone();

@@ -68,7 +68,8 @@ impl Engine {
                 self.dedup.claim(print.identity, print.payload());
             }
         }
-        let counted = Counted { accepted, prints: &prints, units: &units };
+        let accounts = self.terms.number_accounts(&accepted.batch);
+        let counted = Counted { accepted, prints: &prints, units: &units, accounts: &accounts };
         self.cells.add_block(&counted, self.terms.meters(), end);
         self.cells.reach(end);
         let is_pin = pins.contains(&end);

@@ -342,14 +342,12 @@ fn count(
     events: &Sender<Event>,
 ) {
     let _tells = Tells(events);
-    while let Ok(Admitted { draft, prints, units, .. }) = admitted.recv() {
+    while let Ok(Admitted { draft, prints, units, accounts, .. }) = admitted.recv() {
         position += u64::from(draft.records);
         let mut cells = lock(cells);
-        cells.add_block(
-            &Counted { accepted: &draft.accepted, prints: &prints, units: &units },
-            meters,
-            position,
-        );
+        let counted =
+            Counted { accepted: &draft.accepted, prints: &prints, units: &units, accounts: &accounts };
+        cells.add_block(&counted, meters, position);
         cells.reach(position);
         let held = CellsHeld::of(&cells);
         drop(cells);

@@ -2,7 +2,7 @@
 
 use connectors::config::{Term, parse_term};
 use invoicing::terms::{Terms, Version};
-use metering::Meter;
+use metering::{Batch, Meter};
 use store::runs::Names;
 use store::tables::{StoredTerm, Tables};
 
@@ -10,6 +10,34 @@ use crate::error::EngineError;
 
 /// Events may be this far ahead of their receipt: clocks differ.
 pub const FUTURE_LIMIT_NS: i64 = 5 * 60 * 1_000_000_000;
+
+const NOT_ASKED: u32 = u32::MAX;
+/// The number of an account that nobody has named yet.
+const NEW_ACCOUNT: u32 = u32::MAX - 1;
+
+/// The accounts of a batch as the terms number them.
+#[derive(Debug)]
+pub struct AccountNumbers {
+    /// Which numbering this is; numbers of another mean other accounts.
+    pub numbering: u64,
+    /// Whether some account is new.
+    pub has_new: bool,
+    /// By number of the batch's strings.
+    numbers: Vec<u32>,
+}
+
+impl AccountNumbers {
+    /// The number of an account, by the number of its string in the batch; none where it is new.
+    pub fn get(&self, account: u32) -> Option<u32> {
+        let number = self.numbers[account as usize];
+        (number < NEW_ACCOUNT).then_some(number)
+    }
+
+    /// Sets the number of an account that was new.
+    pub fn set(&mut self, account: u32, number: u32) {
+        self.numbers[account as usize] = number;
+    }
+}
 
 /// All terms known at a journal position.
 pub struct TermSet {
@@ -47,7 +75,9 @@ impl TermSet {
             set.take(&stored)?;
             set.stored.push(stored);
         }
-        tables.accounts()?.iter().for_each(|account| set.accounts.insert(&account.name));
+        for account in tables.accounts()? {
+            set.accounts.insert(&account.name);
+        }
         set.meters = set.terms.meters.all().cloned().collect();
         Ok(set)
     }
@@ -89,14 +119,30 @@ impl TermSet {
         self.accounts.contains(account)
     }
 
-    /// Says of each name whether it is a known account.
-    pub fn have_accounts(&self, names: &[&str]) -> Vec<bool> {
-        self.accounts.contain(names)
+    /// The numbers of the accounts of a batch.
+    pub fn number_accounts(&self, batch: &Batch) -> AccountNumbers {
+        let mut numbers = vec![NOT_ASKED; batch.string_count()];
+        // Most are known: they are asked for together.
+        let (mut asked, mut texts) = (Vec::new(), Vec::new());
+        for row in batch.rows() {
+            let number = &mut numbers[row.account as usize];
+            if *number == NOT_ASKED {
+                *number = NEW_ACCOUNT;
+                asked.push(row.account);
+                texts.push(batch.string(row.account));
+            }
+        }
+        let mut has_new = false;
+        for (account, known) in asked.into_iter().zip(self.accounts.numbers(&texts)) {
+            numbers[account as usize] = known.unwrap_or(NEW_ACCOUNT);
+            has_new |= known.is_none();
+        }
+        AccountNumbers { numbering: self.accounts.numbering(), numbers, has_new }
     }
 
-    /// Notes an account that an event created.
-    pub fn see_account(&mut self, account: &str) {
-        self.accounts.insert(account);
+    /// Notes an account that an event created; answers its number.
+    pub fn see_account(&mut self, account: &str) -> u32 {
+        self.accounts.insert(account)
     }
 
     /// Whether an event creates the account that it names.

@@ -13,6 +13,7 @@ use std::fmt::Write;
 
 use crate::event::Event;
 use crate::instant::Instant;
+use crate::lanes::Message;
 use crate::value::{Value, write_text};
 use crate::view::{EventView, Properties};
 
@@ -230,6 +231,18 @@ impl Batch {
     #[inline]
     pub fn string_bytes(&self, number: u32) -> &[u8] {
         self.bytes(self.strings[place(number)])
+    }
+
+    /// Where a numbered string stands.
+    #[inline]
+    pub(crate) fn string_span(&self, number: u32) -> Span {
+        self.strings[place(number)]
+    }
+
+    /// Appends a piece of the arena to a message, as a part.
+    #[inline(always)]
+    pub(crate) fn put_part(&self, message: &mut Message<'_>, span: Span) {
+        message.put_part(self.arena.as_bytes(), place(span.at), place(span.length));
     }
 
     /// Appends a text to the arena.

@@ -92,7 +92,6 @@ pub fn fingerprint_of<'e>(keys: &Keys, tenant: &str, event: impl Into<EventView<
 /// Hashes the events of a batch: [`fingerprint`] of each, in the order of its rows.
 pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec<Fingerprint>) {
     let mut sources: Vec<Option<Prefix>> = vec![None; batch.string_count()];
-    let mut parts = Parts::with_capacity(512);
     let mut canonical = String::with_capacity(256);
     let (mut identities, mut digests) = (Messages::new(), Messages::new());
     let processor = Processor::detect();
@@ -113,15 +112,23 @@ pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec
             };
             canonical.clear();
             batch.write_canonical(row, &mut canonical);
-            parts.0.clear();
-            parts.0.extend_from_slice(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
-            parts.push(batch.bytes(row.id));
-            let fits = identities.set(lane, prefix.identity, prefix.taken, &parts.0);
-            parts.push(batch.string_bytes(row.event_type));
-            parts.push(batch.string_bytes(row.account));
-            parts.push(&row.occurred_at.0.to_le_bytes());
-            parts.push(canonical.as_bytes());
-            too_long |= !(fits && digests.set(lane, prefix.digest, prefix.taken, &parts.0));
+            let mut message = digests.begin(lane);
+            message.put(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
+            batch.put_part(&mut message, row.id);
+            let of_identity = message.length();
+            batch.put_part(&mut message, batch.string_span(row.event_type));
+            batch.put_part(&mut message, batch.string_span(row.account));
+            message.put(&8_u64.to_le_bytes());
+            message.put(&row.occurred_at.0.to_le_bytes());
+            message.put_part(canonical.as_bytes(), 0, canonical.len());
+            let of_digest = message.length();
+            if !message.fits() {
+                too_long = true;
+                break;
+            }
+            identities.take_over(lane, &digests, of_identity);
+            identities.end(lane, prefix.identity, prefix.taken, of_identity);
+            digests.end(lane, prefix.digest, prefix.taken, of_digest);
         }
         if too_long {
             out.extend(rows.iter().map(|row| fingerprint_of(keys, tenant, batch.view(row))));

@@ -20,41 +20,111 @@ const WORDS: usize = 64;
 /// A value of each lane.
 type Row = [u64; LANES];
 
-/// Messages, each behind the chain that it goes on with. A lane that was not set holds what it held before.
+/// Bytes of a lane, with room for what is copied past the end of a short part.
+const BYTES: usize = WORDS * 8 + SHORT;
+/// Parts of up to so many bytes are copied by a fixed number of instructions.
+const SHORT: usize = 32;
+
+/// Messages, each behind the chain that it goes on with. A lane that was not ended holds what it held before.
 pub(crate) struct Messages {
-    words: Box<[[[u8; 8]; WORDS]; LANES]>,
+    bytes: Box<[[u8; BYTES]; LANES]>,
     counts: Row,
     chains: [Row; 4],
 }
 
-impl Messages {
-    pub fn new() -> Self {
-        Self { words: Box::new([[[0; 8]; WORDS]; LANES]), counts: [0; LANES], chains: [[0; LANES]; 4] }
+/// A message that is being written: what follows on what its chain has taken in.
+pub(crate) struct Message<'m> {
+    bytes: &'m mut [u8; BYTES],
+    length: usize,
+    fits: bool,
+}
+
+impl Message<'_> {
+    /// How many bytes were put.
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.length
     }
 
-    /// Sets a message whose first `taken` bytes (whole words) a chain has taken in. Answers false where it is too
-    /// long for a lane.
-    #[inline]
-    pub fn set(&mut self, lane: usize, chain: Sip, taken: usize, rest: &[u8]) -> bool {
-        let whole = rest.len() / 8;
-        if whole >= WORDS {
-            return false;
+    /// Whether all of them found room.
+    #[inline(always)]
+    pub fn fits(&self) -> bool {
+        self.fits
+    }
+
+    /// Appends bytes, without a length before them.
+    #[inline(always)]
+    pub fn put(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        if end < WORDS * 8 {
+            self.bytes[self.length..end].copy_from_slice(bytes);
+            self.length = end;
+        } else {
+            self.fits = false;
         }
-        let bytes = self.words[lane].as_flattened_mut();
-        bytes[..rest.len()].copy_from_slice(rest);
-        bytes[rest.len()..whole * 8 + 7].fill(0);
-        bytes[whole * 8 + 7] = (taken + rest.len()).to_le_bytes()[0];
+    }
+
+    /// Appends a part, which is a piece of a text.
+    #[inline(always)]
+    pub fn put_part(&mut self, text: &[u8], at: usize, length: usize) {
+        #[expect(clippy::as_conversions, reason = "a length has at most 64 bits on every target")]
+        self.put(&(length as u64).to_le_bytes());
+        let end = self.length + length;
+        match text.get(at..at + SHORT) {
+            // The bytes behind the piece are written over, or lie past the end.
+            Some(longer) if length <= SHORT && end < WORDS * 8 => {
+                self.bytes[self.length..self.length + SHORT].copy_from_slice(longer);
+                self.length = end;
+            }
+            _ => self.put(&text[at..at + length]),
+        }
+    }
+}
+
+impl Messages {
+    pub fn new() -> Self {
+        Self { bytes: Box::new([[0; BYTES]; LANES]), counts: [0; LANES], chains: [[0; LANES]; 4] }
+    }
+
+    /// Begins the message of a lane.
+    #[inline(always)]
+    pub fn begin(&mut self, lane: usize) -> Message<'_> {
+        Message { bytes: &mut self.bytes[lane], length: 0, fits: true }
+    }
+
+    /// Ends the message of a lane, whose first `taken` bytes (whole words) a chain has taken in before what was put.
+    #[inline(always)]
+    pub fn end(&mut self, lane: usize, chain: Sip, taken: usize, length: usize) {
+        let whole = length / 8;
+        let bytes = &mut self.bytes[lane];
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(&bytes[whole * 8..length]) {
+            *to = *from;
+        }
+        last[7] = (taken + length).to_le_bytes()[0];
+        bytes[whole * 8..whole * 8 + 8].copy_from_slice(&last);
         #[expect(clippy::as_conversions, reason = "at most 64")]
         let count = whole as u64 + 1;
         self.counts[lane] = count;
         for (of_lanes, word) in self.chains.iter_mut().zip(chain.state()) {
             of_lanes[lane] = word;
         }
-        true
     }
 
+    /// Takes over the beginning of a lane of others.
+    #[inline(always)]
+    pub fn take_over(&mut self, lane: usize, others: &Self, length: usize) {
+        let (to, from) = (&mut self.bytes[lane], &others.bytes[lane]);
+        match length {
+            0..=64 => to[..64].copy_from_slice(&from[..64]),
+            65..=128 => to[..128].copy_from_slice(&from[..128]),
+            _ => to[..length].copy_from_slice(&from[..length]),
+        }
+    }
+
+    #[inline(always)]
     fn word(&self, lane: usize, at: usize) -> u64 {
-        u64::from_le_bytes(self.words[lane][at])
+        u64::from_le_bytes(self.bytes[lane].as_chunks::<8>().0[at])
     }
 
     /// One lane after the other.
@@ -302,7 +372,10 @@ mod tests {
                     .0
                     .iter()
                     .for_each(|word| chain.word(u64::from_le_bytes(*word)));
-                assert!(messages.set(lane, chain, taken, &bytes[taken..]));
+                let mut message = messages.begin(lane);
+                message.put(&bytes[taken..]);
+                assert!(message.fits);
+                messages.end(lane, chain, taken, length - taken);
             }
             for processor in processors() {
                 assert_eq!(processor.hash(&messages), expected, "{processor:?}");
@@ -311,10 +384,37 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_lengths_and_pieces() {
+        let text: Vec<u8> = (0..200).collect();
+        let mut messages = Messages::new();
+        for (at, length) in
+            [(0, 0), (0, 5), (3, 32), (3, 33), (150, 40), (168, 32), (190, 10), (200, 0), (20, 150)]
+        {
+            let mut message = messages.begin(3);
+            message.put(b"before");
+            message.put_part(&text, at, length);
+            let mut expected = b"before".to_vec();
+            expected.extend_from_slice(&length.to_le_bytes());
+            expected.extend_from_slice(&text[at..at + length]);
+            assert!(message.fits);
+            assert_eq!(message.bytes[..message.length], expected, "{at} {length}");
+        }
+    }
+
+    #[test]
     fn what_is_too_long_is_refused() {
         let mut messages = Messages::new();
-        let chain = Sip::new(&[0; 16]);
-        assert!(messages.set(0, chain, 0, &[0; WORDS * 8 - 1]));
-        assert!(!messages.set(0, chain, 0, &[0; WORDS * 8]));
+        let mut message = messages.begin(0);
+        message.put(&[1; WORDS * 8 - 1]);
+        assert!(message.fits);
+        message.put(&[2]);
+        assert!(!message.fits);
+        let text = [3; WORDS * 8];
+        for length in [WORDS * 8 - 9, WORDS * 8 - 8, 20] {
+            let mut message = messages.begin(0);
+            message.put(&text[..if length == 20 { WORDS * 8 - 20 } else { 0 }]);
+            message.put_part(&text, 0, length);
+            assert_eq!(message.fits, length == WORDS * 8 - 9, "{length}");
+        }
     }
 }

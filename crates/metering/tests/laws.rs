@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use common::{AUGUST, count, keys, only, sum};
 use metering::{
-    Cell, CellKey, Digest, Event, Fate, Identity, Instant, Meter, PayloadHash, Probe, Value,
-    aggregate, fingerprint, identity, probe,
+    Cell, CellKey, Digest, Event, Fate, Identity, Instant, Meter, PayloadHash, Probe, Value, aggregate,
+    fingerprint, identity, probe,
 };
 use money::Quantity;
 use proptest::prelude::*;

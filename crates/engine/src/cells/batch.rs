@@ -1,14 +1,14 @@
 //! From the accepted rows of a batch to updates of cells.
 //!
-//! Most meters are derived from the base cells, so that an event is one update of one cell: its account, type and
-//! source are numbers of the batch, and what they are in the table is looked up once a batch.
+//! Most meters are derived from the base cells, so that an event is one update of one cell: its type and source are
+//! numbers of the batch, and what they are in the table is looked up once a batch; accounts are numbered by the terms.
 
 use metering::{Batch, Derivation, Digest, EventView, Found, Meter, Row, cell_start};
 use money::Quantity;
-use store::AcceptedRow;
 use store::runs::{CellTable, CellUpdate, cell_number};
 
-use super::Counted;
+use super::{Counted, KnownAccounts};
+use crate::terms::AccountNumbers;
 
 const UNKNOWN: u32 = u32::MAX;
 /// How many rows are added together: what is made of them stays in a near cache.
@@ -34,6 +34,7 @@ struct Type<'m> {
 /// One batch on its way into a table.
 pub(super) struct Intake<'a, 'm> {
     cells: &'a mut CellTable,
+    known: &'a mut KnownAccounts,
     batch: &'a Batch,
     meters: &'m [Meter],
     /// By number of the batch's strings: their number in the table, where it was asked for.
@@ -47,11 +48,17 @@ pub(super) struct Intake<'a, 'm> {
 }
 
 impl<'a, 'm> Intake<'a, 'm> {
-    pub(super) fn new(cells: &'a mut CellTable, batch: &'a Batch, meters: &'m [Meter]) -> Self {
+    pub(super) fn new(
+        cells: &'a mut CellTable,
+        known: &'a mut KnownAccounts,
+        batch: &'a Batch,
+        meters: &'m [Meter],
+    ) -> Self {
         let unknown = || vec![UNKNOWN; batch.string_count()];
         let (strings, type_places, source_places) = (unknown(), unknown(), unknown());
         Self {
             cells,
+            known,
             batch,
             meters,
             strings,
@@ -66,42 +73,37 @@ impl<'a, 'm> Intake<'a, 'm> {
     pub(super) fn add(mut self, counted: &Counted<'_>) {
         let mut updates = Vec::with_capacity(ROWS + self.meters.len());
         for rows in counted.accepted.rows.chunks(ROWS) {
-            self.number_accounts(rows);
             for accepted in rows {
                 let at = accepted.row as usize;
-                self.add_row(accepted.row, counted.prints[at].digest, counted.units[at], &mut updates);
+                let row = &self.batch.rows()[at];
+                let account = self.account(row.account, counted.accounts);
+                self.add_row(row, account, counted.prints[at].digest, counted.units[at], &mut updates);
             }
             self.cells.add_batch(&updates);
             updates.clear();
         }
     }
 
-    /// Accounts are many: the new ones of some rows are looked up together.
-    fn number_accounts(&mut self, rows: &[AcceptedRow]) {
-        let (mut new, mut texts, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
-        for accepted in rows {
-            let account = self.batch.rows()[accepted.row as usize].account;
-            let known = &mut self.strings[account as usize];
-            if *known == UNKNOWN {
-                // Not to be asked for twice.
-                *known = 0;
-                new.push(account);
-                texts.push(self.batch.string(account));
-            }
-        }
-        self.cells.strings(&texts, &mut numbers);
-        for (account, number) in new.into_iter().zip(numbers) {
-            self.strings[account as usize] = number;
+    fn account(&mut self, account: u32, numbers: &AccountNumbers) -> u32 {
+        match numbers.get(account) {
+            Some(number) => self.known.get(number, || self.cells.string(self.batch.string(account))),
+            None => self.string(account),
         }
     }
 
-    fn add_row(&mut self, row: u32, digest: Digest, units: Option<Quantity>, updates: &mut Vec<CellUpdate>) {
-        let row = &self.batch.rows()[row as usize];
+    fn add_row(
+        &mut self,
+        row: &Row,
+        account: u32,
+        digest: Digest,
+        units: Option<Quantity>,
+        updates: &mut Vec<CellUpdate>,
+    ) {
         let of_type = self.of_type(row.event_type);
         let source = self.source(row.source);
         let series = self.series(of_type, source);
         updates.push(CellUpdate {
-            account: self.strings[row.account as usize],
+            account,
             series,
             start: cell_number(row.occurred_at),
             records: 1,
@@ -111,7 +113,7 @@ impl<'a, 'm> Intake<'a, 'm> {
         let named = &self.types[of_type as usize];
         let as_units = units.is_some_and(|units| !units.is_negative());
         if !named.explicit.is_empty() || !(as_units || named.of_units.is_empty()) {
-            self.add_stored(row, of_type, source, digest, updates);
+            self.add_stored(row, account, of_type, source, digest, updates);
         }
     }
 
@@ -119,13 +121,13 @@ impl<'a, 'm> Intake<'a, 'm> {
     fn add_stored(
         &mut self,
         row: &Row,
+        account: u32,
         of_type: u32,
         source: u32,
         digest: Digest,
         updates: &mut Vec<CellUpdate>,
     ) {
         let event = self.batch.view(row);
-        let account = self.strings[row.account as usize];
         let start = cell_number(cell_start(row.occurred_at));
         let named = &self.types[of_type as usize];
         for Counting { meter, number } in named.explicit.iter().chain(&named.of_units) {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use metering::{Aggregation, Batch, Condition, Event, Identity, Value, base_quantity, meter_cell};
-use store::{AcceptedRow, RealDisk};
 use store::runs::{CellLimits, cell_run_name, merge_cells, write_cells};
+use store::{AcceptedRow, RealDisk};
 
 use super::*;
+use crate::terms::TermSet;
 
 const AUGUST: i64 = 1_785_542_400_000_000_000;
 
@@ -149,7 +150,14 @@ fn add(cells: &mut Cells, events: &[Event], meters: &[Meter], end: u64) {
         let row = accepted.batch.len() as u32 - 1;
         accepted.rows.push(AcceptedRow { index: row, row });
     }
-    cells.add_block(&Counted { accepted: &accepted, prints: &prints, units: &units }, meters, end);
+    // Some accounts have numbers, others each time; and each time the numbers are others.
+    let mut terms = TermSet::empty();
+    for event in events.iter().step_by(2) {
+        terms.see_account(&event.account);
+    }
+    let accounts = terms.number_accounts(&accepted.batch);
+    let counted = Counted { accepted: &accepted, prints: &prints, units: &units, accounts: &accounts };
+    cells.add_block(&counted, meters, end);
 }
 
 fn at_zero() -> Cells {

@@ -181,9 +181,14 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Adds a name.
-    pub fn insert(&mut self, name: &str) {
-        self.0.number(name);
+    /// Which numbering this is: another set of names has, but for a chance of 2^-64, another.
+    pub fn numbering(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// Adds a name; answers its number.
+    pub fn insert(&mut self, name: &str) -> u32 {
+        self.0.number(name)
     }
 
     /// Whether a name is there.
@@ -191,11 +196,11 @@ impl Names {
         self.0.known(name).is_some()
     }
 
-    /// Says of each name whether it is there.
-    pub fn contain(&self, names: &[&str]) -> Vec<bool> {
+    /// The number of each name that is there.
+    pub fn numbers(&self, names: &[&str]) -> Vec<Option<u32>> {
         let mut numbers = Vec::with_capacity(names.len());
         self.0.known_all(names, &mut numbers);
-        numbers.iter().map(Option::is_some).collect()
+        numbers
     }
 }
 
