@@ -1,15 +1,20 @@
 //! A table of identities that stands in their order at all times.
+//!
+//! In parts by their top bits: a part that is full doubles for itself, so that no batch waits for all of it to be
+//! moved, and the memory that one leaves is taken by the next.
 
 use std::cmp::Ordering;
 
 use store::runs::{IndexEntry, KeptIdentity, KeptPayload};
 
-/// The least number of home places, as a power of two.
-const HOMES_MIN_BITS: u32 = 12;
-/// The table doubles when more than three quarters of its homes are taken.
+/// There are 2^6 parts.
+const PART_BITS: u32 = 6;
+/// The least number of home places of a part, as a power of two.
+const HOMES_MIN_BITS: u32 = 6;
+/// A part doubles when more than three quarters of its homes are taken.
 const FULL: (usize, usize) = (3, 4);
 /// Room after the last home for what is displaced; where it does not suffice, there will be more.
-const TAIL: usize = 256;
+const TAIL: usize = 128;
 /// How many places further the next cache line is certain to begin.
 const LINE: usize = 4;
 /// Marks a place that is taken. The low bits of a kept identity are zero.
@@ -47,53 +52,99 @@ impl Place {
     }
 }
 
-/// Identities and payloads by open addressing: an entry's home is chosen by its top bits, and it stands there or
-/// behind, never before a lesser one. A search ends at the first place that is free or holds a greater one.
+/// Identities and payloads.
 #[derive(Clone)]
 pub struct HotTable {
+    parts: Vec<Part>,
+    /// The bytes of all places.
+    bytes: usize,
+}
+
+impl Default for HotTable {
+    fn default() -> Self {
+        let parts = vec![Part::with_homes(HOMES_MIN_BITS); 1 << PART_BITS];
+        let bytes = parts.iter().map(Part::bytes).sum();
+        Self { parts, bytes }
+    }
+}
+
+impl HotTable {
+    /// How many identities it holds.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.len).sum()
+    }
+
+    /// The bytes of memory that it holds.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn part(identity: KeptIdentity) -> usize {
+        (identity.top() >> (64 - PART_BITS)) as usize
+    }
+
+    /// Loads the memory that a look-up of the identity will need. Use the answers, or they may be left out.
+    pub fn touch(&self, identity: KeptIdentity) -> u64 {
+        let part = &self.parts[Self::part(identity)];
+        let home = part.home(identity);
+        // The next cache line too: most searches end on one of both.
+        u64::from(part.places[home].key[0]) ^ u64::from(part.places[home + LINE].key[0])
+    }
+
+    /// What stands under an identity.
+    pub fn get(&self, identity: KeptIdentity) -> Option<KeptPayload> {
+        let part = &self.parts[Self::part(identity)];
+        let (place, there) = part.find(identity);
+        there.then(|| KeptPayload(part.places[place].payload))
+    }
+
+    /// What stands under an identity; where nothing does, it is added.
+    pub fn get_or_insert(&mut self, identity: KeptIdentity, payload: KeptPayload) -> Option<KeptPayload> {
+        let part = &mut self.parts[Self::part(identity)];
+        let (place, there) = part.find(identity);
+        if there {
+            return Some(KeptPayload(part.places[place].payload));
+        }
+        let before = part.bytes();
+        if part.has_room() {
+            part.insert(place, identity, payload);
+        } else {
+            part.grow();
+            let (place, _) = part.find(identity);
+            part.insert(place, identity, payload);
+        }
+        self.bytes = self.bytes - before + part.bytes();
+        None
+    }
+
+    /// All entries in the order of identities.
+    pub fn sorted(&self) -> impl Iterator<Item = IndexEntry> + '_ {
+        let places = self.parts.iter().flat_map(|part| &part.places);
+        places.filter(|place| place.is_taken()).map(Place::entry)
+    }
+}
+
+/// The identities of one part by open addressing: an entry's home is chosen by the bits behind those of the part, and it
+/// stands there or behind, never before a lesser one. A search ends at the first place that is free or holds a greater one.
+#[derive(Clone)]
+struct Part {
     places: Vec<Place>,
     homes_bits: u32,
     len: usize,
 }
 
-impl Default for HotTable {
-    fn default() -> Self {
-        Self::with_homes(HOMES_MIN_BITS)
-    }
-}
-
-impl HotTable {
+impl Part {
     fn with_homes(homes_bits: u32) -> Self {
-        Self { places: vec![FREE; (1 << homes_bits) + TAIL], homes_bits, len: 0 }
+        Self { places: vec![FREE; (1 << homes_bits) + TAIL.min(1 << homes_bits)], homes_bits, len: 0 }
     }
 
-    /// How many identities it holds.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The bytes of memory that it holds.
-    #[cfg(test)]
-    pub fn memory_bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.places.capacity() * size_of::<Place>()
     }
 
-    /// The bytes of the smallest table that would hold as many.
-    pub fn needed_bytes(&self) -> usize {
-        let homes = (self.len * FULL.1).div_ceil(FULL.0).next_power_of_two().max(1 << HOMES_MIN_BITS);
-        (homes + TAIL) * size_of::<Place>()
-    }
-
     fn home(&self, identity: KeptIdentity) -> usize {
-        (identity.top() >> (64 - self.homes_bits)) as usize
-    }
-
-    /// Loads the memory that a look-up of the identity will need. Use the answers, or they may be left out.
-    pub fn touch(&self, identity: KeptIdentity) -> u64 {
-        let home = self.home(identity);
-        // The next cache line too: most searches end on one of both.
-        u64::from(self.places[home].key[0]) ^ u64::from(self.places[home + LINE].key[0])
+        (identity.top() << PART_BITS >> (64 - self.homes_bits)) as usize
     }
 
     /// Where an identity stands or would have to stand, and whether it does.
@@ -108,32 +159,29 @@ impl HotTable {
         (self.places.len(), false)
     }
 
-    /// What stands under an identity.
-    pub fn get(&self, identity: KeptIdentity) -> Option<KeptPayload> {
-        let (place, there) = self.find(identity);
-        there.then(|| KeptPayload(self.places[place].payload))
+    fn has_room(&self) -> bool {
+        (self.len + 1) * FULL.1 <= (FULL.0 << self.homes_bits)
     }
 
-    /// What stands under an identity; where nothing does, it is added.
-    pub fn get_or_insert(&mut self, identity: KeptIdentity, payload: KeptPayload) -> Option<KeptPayload> {
-        let (mut place, there) = self.find(identity);
-        if there {
-            return Some(KeptPayload(self.places[place].payload));
-        }
-        if (self.len + 1) * FULL.1 > (FULL.0 << self.homes_bits) {
-            self.grow();
-            place = self.find(identity).0;
-        }
+    /// Adds an identity that is not there, at the place where it has to stand.
+    fn insert(&mut self, place: usize, identity: KeptIdentity, payload: KeptPayload) {
         let free = self.end_of_group(place);
         if free == self.places.len() {
-            self.places.push(FREE);
+            self.push(FREE);
         }
         if free > place {
             self.places.copy_within(place..free, place + 1);
         }
         self.places[place] = Place::new(identity, payload);
         self.len += 1;
-        None
+    }
+
+    /// Appends a place, without the memory of a table twice as large.
+    fn push(&mut self, place: Place) {
+        if self.places.len() == self.places.capacity() {
+            self.places.reserve_exact(TAIL);
+        }
+        self.places.push(place);
     }
 
     /// The first free place from here on; past the end where there is none.
@@ -148,16 +196,11 @@ impl HotTable {
             let place = free.max(larger.home(entry.entry().identity));
             match larger.places.get_mut(place) {
                 Some(free) => *free = *entry,
-                None => larger.places.push(*entry),
+                None => larger.push(*entry),
             }
             free = place + 1;
         }
         larger.len = self.len;
         *self = larger;
-    }
-
-    /// All entries in the order of identities.
-    pub fn sorted(&self) -> impl Iterator<Item = IndexEntry> + '_ {
-        self.places.iter().filter(|place| place.is_taken()).map(Place::entry)
     }
 }

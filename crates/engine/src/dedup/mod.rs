@@ -181,7 +181,7 @@ impl Dedup {
 
     /// The bytes of memory of the frozen claims.
     pub fn frozen_bytes(&self) -> usize {
-        self.frozen.as_ref().map_or(0, |frozen| frozen.needed_bytes())
+        self.frozen.as_ref().map_or(0, |frozen| frozen.memory_bytes())
     }
 
     /// How many identities were claimed since the last freeze.
@@ -195,9 +195,9 @@ impl Dedup {
         &self.runs
     }
 
-    /// The bytes of memory that the claims since the last freeze need; a table that is kept for them may hold more.
+    /// The bytes of memory of the claims since the last freeze.
     pub fn hot_bytes(&self) -> usize {
-        self.hot.needed_bytes()
+        self.hot.memory_bytes()
     }
 
     /// The bytes of memory that it holds.

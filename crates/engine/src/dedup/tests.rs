@@ -389,7 +389,8 @@ fn large_tables_stay_in_order() {
         (0..300_000).map(|n| IndexEntry::new(identity(n), PayloadHash(n))).collect();
     for n in 0..300_000 {
         assert_eq!(table.get_or_insert(identity(n).into(), PayloadHash(n).into()), None);
-        assert!(n % 1_000 > 1 || table.needed_bytes() == table.memory_bytes(), "{n}");
     }
+    // At most twice what three quarters of the places take, where all parts have just doubled.
+    assert!(table.memory_bytes() < 300_000 * 20 * 3, "{} bytes", table.memory_bytes());
     assert!(table.sorted().eq(entries));
 }
