@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use connectors::{Decoder, Feed};
 use metering::Fate;
-use store::{Block, Counter};
+use store::{Block, BlockDraft, Counter, Roots, StoreError};
 
 use crate::admit::{Admission, Admitted, Standing};
 use crate::cells::Counted;
@@ -74,6 +74,7 @@ impl Engine {
 
     fn write_all(&mut self, batches: Vec<(&Decoder, &Feed, Prepared)>) -> Result<Vec<Answer>, EngineError> {
         let mut answers = Vec::with_capacity(batches.len());
+        let mut blocks = Vec::with_capacity(batches.len());
         for (decoder, feed, prepared) in batches {
             let position = self.roots.end();
             if prepared.records() == 0 {
@@ -93,15 +94,19 @@ impl Engine {
             self.cells.add_block(&counted, self.terms.meters(), end);
             self.cells.reach(end);
             let counters = draft.counters.clone();
-            let (previous, durable_through) = (self.roots.log_hash(), self.roots.durable());
-            let appended = self.roots.append_block(&draft)?;
-            let block =
-                Block { position: appended.position, hash: appended.hash, previous, durable_through, draft };
-            self.tables.begin()?;
-            self.tables.apply_block(&block)?;
+            blocks.push(append(&mut self.roots, draft)?);
             answers.push(Answer { position, fates, messages, counters });
         }
+        self.tables.begin()?;
+        self.tables.apply_blocks(&blocks)?;
         self.roots.sync_log()?;
         Ok(answers)
     }
+}
+
+/// Appends a block to the log, which is not synced yet.
+pub(crate) fn append(roots: &mut Roots, draft: BlockDraft) -> Result<Block, StoreError> {
+    let (previous, durable_through) = (roots.log_hash(), roots.durable());
+    let appended = roots.append_block(&draft)?;
+    Ok(Block { position: appended.position, hash: appended.hash, previous, durable_through, draft })
 }

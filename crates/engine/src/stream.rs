@@ -24,6 +24,7 @@ use crate::checkpoint::{CellsHeld, Flush, FlushAt, Flusher, is_heavy};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::feeds::FeedOptions;
+use crate::ingest::append;
 use crate::prepare::{Prepared, prepare};
 
 /// Chunks that may be under way at a time beside those that the workers hold.
@@ -397,17 +398,14 @@ fn write_some(
     tables: &mut Tables,
     drafts: Vec<BlockDraft>,
 ) -> Result<Vec<Event>, StoreError> {
-    let mut written = Vec::with_capacity(drafts.len());
-    tables.begin()?;
+    let mut blocks = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        let (previous, durable_through) = (roots.log_hash(), roots.durable());
-        let appended = roots.append_block(&draft)?;
-        let block =
-            Block { position: appended.position, hash: appended.hash, previous, durable_through, draft };
-        tables.apply_block(&block)?;
-        let counters = block.draft.counters;
-        written.push(Event::Durable { end: appended.end, hash: appended.hash, counters });
+        blocks.push(append(roots, draft)?);
     }
+    tables.begin()?;
+    tables.apply_blocks(&blocks)?;
     roots.sync_log()?;
-    Ok(written)
+    let durable =
+        |block: Block| Event::Durable { end: block.end(), hash: block.hash, counters: block.draft.counters };
+    Ok(blocks.into_iter().map(durable).collect())
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Tables;
 use super::sql::{Failure, Query, int, whole_or_none};
+use crate::block::Block;
 use crate::error::{ErrorKind, StoreError};
 
 /// An account: stated by a document, or created by the first event that named it, or both.
@@ -40,13 +41,22 @@ pub(super) fn state(connection: &Connection, name: &str, row: u64) -> Result<(),
     Ok(())
 }
 
-/// An event is the first to name an account.
-pub(super) fn see(connection: &Connection, name: &str, position: u64) -> Result<(), Failure> {
+/// Events are the first to name accounts.
+pub(super) fn see(connection: &Connection, blocks: &[Block]) -> Result<(), Failure> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO accounts (name, first_position) VALUES (?1, ?2) \
          ON CONFLICT (name) DO UPDATE SET first_position = coalesce(first_position, excluded.first_position)",
     )?;
-    insert.execute(params![name, int(position)?])?;
+    let seen = blocks.iter().flat_map(|block| {
+        let of_block = block.draft.first_sight.iter();
+        of_block.map(|seen| (seen.account.as_str(), block.position + u64::from(seen.index)))
+    });
+    // In the order in which they stand, a page of the table is changed once. Of the same name the first comes first.
+    let mut seen: Vec<(&str, u64)> = seen.collect();
+    seen.sort_unstable();
+    for (name, position) in seen {
+        insert.execute(params![name, int(position)?])?;
+    }
     Ok(())
 }
 

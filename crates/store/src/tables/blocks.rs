@@ -1,4 +1,4 @@
-//! What a block of the log does to the tables.
+//! What blocks of the log do to the tables.
 
 use rusqlite::Connection;
 
@@ -6,10 +6,10 @@ use super::sql::Failure;
 use super::{accounts, fates, quarantine};
 use crate::block::Block;
 
-pub(super) fn apply(connection: &Connection, block: &Block) -> Result<(), Failure> {
-    for seen in &block.draft.first_sight {
-        accounts::see(connection, &seen.account, block.position + u64::from(seen.index))?;
+pub(super) fn apply(connection: &Connection, blocks: &[Block]) -> Result<(), Failure> {
+    accounts::see(connection, blocks)?;
+    for block in blocks {
+        quarantine::add(connection, block)?;
     }
-    quarantine::add(connection, block)?;
-    fates::add(connection, block)
+    fates::add(connection, blocks)
 }

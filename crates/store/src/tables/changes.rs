@@ -65,30 +65,49 @@ impl Tables {
         })
     }
 
-    /// Applies a block of the log. One that was applied before changes nothing.
+    /// Applies a block of the log: [`Tables::apply_blocks`] of one.
     ///
-    /// Outside of a transaction it is one of its own, and durable when this returns.
-    ///
-    /// **Errors**: as [`Tables::apply_row`].
+    /// **Errors**: as [`Tables::apply_blocks`].
     pub fn apply_block(&mut self, block: &Block) -> Result<(), StoreError> {
-        if block.end() <= self.applied.position {
-            return Ok(());
+        self.apply_blocks(std::slice::from_ref(block))
+    }
+
+    /// Applies blocks of the log, in order. Those that were applied before change nothing. What several of them say of
+    /// one row of a table is written once.
+    ///
+    /// Outside of a transaction they are one of their own, and durable when this returns.
+    ///
+    /// **Errors**: as [`Tables::apply_row`]. Nothing of the blocks is then applied, nor of the transaction that was open:
+    /// [`Tables::applied`] says what is.
+    pub fn apply_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
+        let from = blocks.partition_point(|block| block.end() <= self.applied.position);
+        let Some(blocks) = blocks.get(from..).filter(|blocks| !blocks.is_empty()) else { return Ok(()) };
+        let joined = self.database.in_transaction();
+        if !joined {
+            self.begin()?;
         }
-        let (next, previous) = (self.applied.position, self.applied.block_hash);
-        self.change(|connection, applied| {
-            if block.position != next {
-                return Err(gap("block at position", next, block.position));
+        let mut applied = self.applied;
+        let changed = self.database.with(|connection| {
+            for block in blocks {
+                if block.position != applied.position {
+                    return Err(gap("block at position", applied.position, block.position));
+                }
+                if block.previous != applied.block_hash {
+                    return Err(contradiction(
+                        format_args!("block at position {}", block.position),
+                        "the tables were derived from another log",
+                    ));
+                }
+                (applied.position, applied.block_hash) = (block.end(), block.hash);
             }
-            if block.previous != previous {
-                return Err(contradiction(
-                    format_args!("block at position {}", block.position),
-                    "the tables were derived from another log",
-                ));
-            }
-            blocks::apply(connection, block)?;
-            (applied.position, applied.block_hash) = (block.end(), block.hash);
-            Ok(())
-        })
+            blocks::apply(connection, blocks)?;
+            write_applied(connection, &applied)
+        });
+        match changed {
+            Ok(()) => self.applied = applied,
+            Err(error) => return self.abandon(error),
+        }
+        if joined { Ok(()) } else { self.commit() }
     }
 
     /// Empties the tables, so that all rows and blocks can be applied again. Values of personal fields stay.
@@ -172,14 +191,14 @@ fn gap(what: &str, expected: u64, found: u64) -> Failure {
 }
 
 fn write_applied(connection: &Connection, applied: &Applied) -> Result<(), Failure> {
-    connection.execute(
+    let mut update = connection.prepare_cached(
         "UPDATE meta SET applied_row = ?1, applied_row_hash = ?2, applied_position = ?3, applied_block_hash = ?4",
-        params![
-            int(applied.row)?,
-            applied.row_hash.to_string(),
-            int(applied.position)?,
-            applied.block_hash.to_string()
-        ],
     )?;
+    update.execute(params![
+        int(applied.row)?,
+        applied.row_hash.to_string(),
+        int(applied.position)?,
+        applied.block_hash.to_string()
+    ])?;
     Ok(())
 }

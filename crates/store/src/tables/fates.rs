@@ -1,11 +1,13 @@
 //! Fates: how many records of each feed and source met which.
 
+use std::collections::BTreeMap;
+
 use money::Sum;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Tables;
 use super::sql::{Failure, Query, contradiction, int, parsed, whole};
-use crate::block::{Block, Counter};
+use crate::block::{Block, Counter, CounterKey};
 use crate::error::StoreError;
 
 /// How many records of one feed (and source, where known) met one fate.
@@ -25,12 +27,23 @@ pub struct StoredFate {
     pub units: Sum,
 }
 
-pub(super) fn add(connection: &Connection, block: &Block) -> Result<(), Failure> {
-    let mut find = connection.prepare(
+pub(super) fn add(connection: &Connection, blocks: &[Block]) -> Result<(), Failure> {
+    let mut totals: BTreeMap<&CounterKey, (u64, Sum)> = BTreeMap::new();
+    for block in blocks {
+        for Counter { key, records, units } in &block.draft.counters {
+            let (total, sum) = totals.entry(key).or_insert((0, Sum::ZERO));
+            *total = total.checked_add(*records).ok_or_else(too_many)?;
+            *sum = sum.merge(*units);
+        }
+    }
+    let mut find = connection.prepare_cached(
         "SELECT rowid, records, units FROM fates \
          WHERE feed = ?1 AND fate = ?2 AND source IS ?3 AND code IS ?4",
     )?;
-    for Counter { key, records, units } in &block.draft.counters {
+    let mut insert = connection.prepare_cached("INSERT INTO fates VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut update =
+        connection.prepare_cached("UPDATE fates SET records = ?2, units = ?3 WHERE rowid = ?1")?;
+    for (key, (records, units)) in totals {
         let code = key.code.map(|code| code.as_str());
         let found: Option<(i64, u64, Sum)> = find
             .query_row(params![key.feed, key.fate, key.source, code], |row| {
@@ -38,25 +51,25 @@ pub(super) fn add(connection: &Connection, block: &Block) -> Result<(), Failure>
             })
             .optional()?;
         match found {
-            None => connection.execute(
-                "INSERT INTO fates VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![key.feed, key.source, key.fate, code, int(*records)?, units.to_string()],
-            )?,
+            None => insert.execute(params![
+                key.feed,
+                key.source,
+                key.fate,
+                code,
+                int(records)?,
+                units.to_string()
+            ])?,
             Some((id, before, units_before)) => {
-                let total = before.checked_add(*records).ok_or_else(|| {
-                    contradiction(
-                        format_args!("block at position {}", block.position),
-                        "more than 2^64 records",
-                    )
-                })?;
-                connection.execute(
-                    "UPDATE fates SET records = ?2, units = ?3 WHERE rowid = ?1",
-                    params![id, int(total)?, units_before.merge(*units).to_string()],
-                )?
+                let total = before.checked_add(records).ok_or_else(too_many)?;
+                update.execute(params![id, int(total)?, units_before.merge(units).to_string()])?
             }
         };
     }
     Ok(())
+}
+
+fn too_many() -> Failure {
+    contradiction(format_args!("the counts of fates"), "more than 2^64 records")
 }
 
 fn sum(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Sum> {

@@ -48,7 +48,7 @@ pub struct QuarantineRow {
 
 pub(super) fn add(connection: &Connection, block: &Block) -> Result<(), Failure> {
     let mut insert =
-        connection.prepare("INSERT INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        connection.prepare_cached("INSERT INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
     for kept in &block.draft.kept {
         if kept.index >= block.draft.records {
             let what =
