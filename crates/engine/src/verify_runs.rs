@@ -204,6 +204,8 @@ fn differing_cell(
     if fact.to > engine.checkpoint.position {
         engine.cells.in_memory(&mut |key, cell| held.add(key, cell));
     }
+    made.settle();
+    held.settle();
     let (place, what) = match held.difference(&made) {
         Some((key, stored, made)) => {
             (format!("{key:?}"), format!("stored {stored:?}, aggregated from the log {made:?}"))

@@ -1,9 +1,11 @@
 //! Reading a table of cells.
 
+use std::collections::HashSet;
+
 use metering::{Cell, CellKey, Derivation, Instant};
 
-use super::slab::CellUpdate;
-use super::{CellTable, Series, WideKey, cell_number, cell_of, start_of};
+use super::slab::{CellPlace, CellUpdate};
+use super::{CellTable, Series, cell_number, cell_of, start_of};
 
 /// Which cells are visited.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,10 +50,18 @@ impl<'a> CellScan<'a> {
 /// A key and the numbers that it was made of, so that only what changes is made anew.
 struct Shown {
     key: CellKey,
+    /// The cells of the slab to which something wide belongs.
+    also_wide: HashSet<CellPlace>,
     account: Option<u32>,
     series: Option<u32>,
     /// Whether the meter is that of the series, and not the one asked for.
     with_meter: bool,
+}
+
+impl Shown {
+    fn new(scan: &CellScan<'_>, with_meter: bool) -> Self {
+        Self { key: scan.key(), also_wide: HashSet::new(), account: None, series: None, with_meter }
+    }
 }
 
 impl CellTable {
@@ -66,38 +76,24 @@ impl CellTable {
         let is_in = |series: Series| {
             series.meter == meter && types.as_ref().is_none_or(|types| types.contains(&series.event_type))
         };
-        let mut shown = Shown { key: scan.key(), account: None, series: None, with_meter: false };
-        match scan.account {
-            Some(account) => {
-                let Some(account) = self.strings.known(account) else { return };
-                for entry in self.slab.of_account(account) {
-                    if is_in(self.series_of(entry.series)) {
-                        let key = self.show(&mut shown, entry.account, entry.series, entry.start);
-                        scan.show(key, &self.whole(entry), visit);
-                    }
-                }
-                self.only_wide(|key, series| key.0 == account && is_in(series), &mut shown, scan, visit);
+        let wanted: Vec<bool> =
+            (0..self.series.len()).map(|n| n > 0 && is_in(self.series_of(n as u32))).collect();
+        let mut shown = Shown::new(scan, false);
+        let mut visit = |key: &CellKey, cell: &Cell| scan.show(key, cell, visit);
+        match scan.account.map(|account| self.strings.known(account)) {
+            Some(None) => {}
+            Some(Some(account)) => {
+                self.each(&self.slab.of_account(account), &wanted, &mut shown, &mut visit);
+                self.only_wide(|place| place.0 == account, &wanted, &mut shown, &mut visit);
             }
-            None => {
-                let wanted: Vec<bool> =
-                    (0..self.series.len()).map(|n| n > 0 && is_in(self.series_of(n as u32))).collect();
-                for entry in self.slab.iter().filter(|entry| wanted[entry.series as usize]) {
-                    let key = self.show(&mut shown, entry.account, entry.series, entry.start);
-                    scan.show(key, &self.whole(entry), visit);
-                }
-                self.only_wide(|_, series| is_in(series), &mut shown, scan, visit);
-            }
+            None => self.each_of_all(&wanted, &mut shown, &mut visit),
         }
     }
 
     /// Visits all cells, in no order.
     pub fn all(&self, visit: &mut dyn FnMut(&CellKey, &Cell)) {
-        let scan = CellScan::default();
-        let mut shown = Shown { key: scan.key(), account: None, series: None, with_meter: true };
-        for entry in self.slab.iter() {
-            visit(self.show(&mut shown, entry.account, entry.series, entry.start), &self.whole(entry));
-        }
-        self.only_wide(|_, _| true, &mut shown, &scan, visit);
+        let mut shown = Shown::new(&CellScan::default(), true);
+        self.each_of_all(&vec![true; self.series.len()], &mut shown, visit);
     }
 
     /// A key at which two tables differ, with this table's cell and the other's.
@@ -133,39 +129,56 @@ impl CellTable {
         let (event_type, source) = (self.strings.known(&key.event_type)?, self.strings.known(&key.source)?);
         let series = self.series.known(&[meter, event_type, source, tuple])?;
         let at = (self.strings.known(&key.account)?, series, cell_number(key.start));
-        match (self.in_slab(&at), self.wide.get(&at)) {
-            (Some(entry), _) => Some(self.whole(entry)),
-            (None, wide) => wide.cloned(),
+        match (&*self.slab.of_cell(at), self.wide.get(&at)) {
+            ([], wide) => wide.cloned(),
+            (entries, wide) => Some(whole(entries, wide)),
         }
     }
 
-    /// A cell with what is summed beside the slab.
-    fn whole(&self, entry: &CellUpdate) -> Cell {
-        let mut cell = cell_of(entry);
-        if !self.wide.is_empty()
-            && let Some(wide) = self.wide.get(&(entry.account, entry.series, entry.start))
-        {
-            cell.merge(wide);
+    /// Visits each cell of the wanted series once.
+    fn each_of_all(&self, wanted: &[bool], shown: &mut Shown, visit: &mut dyn FnMut(&CellKey, &Cell)) {
+        for entries in self.slab.parts() {
+            self.each(&entries, wanted, shown, visit);
         }
-        cell
+        self.only_wide(|_| true, wanted, shown, visit);
+    }
+
+    /// Visits each cell of some entries, with what is summed beside the slab.
+    fn each(
+        &self,
+        entries: &[CellUpdate],
+        wanted: &[bool],
+        shown: &mut Shown,
+        visit: &mut dyn FnMut(&CellKey, &Cell),
+    ) {
+        for entries in entries.chunk_by(CellUpdate::is_same_cell) {
+            let place = entries[0].place();
+            if wanted[place.1 as usize] {
+                let wide = self.wide.get(&place).filter(|_| !self.wide.is_empty());
+                if wide.is_some() {
+                    shown.also_wide.insert(place);
+                }
+                visit(self.show(shown, place), &whole(entries, wide));
+            }
+        }
     }
 
     /// Visits the cells that the slab knows nothing of.
     fn only_wide(
         &self,
-        is_in: impl Fn(&WideKey, Series) -> bool,
+        is_in: impl Fn(&CellPlace) -> bool,
+        wanted: &[bool],
         shown: &mut Shown,
-        scan: &CellScan<'_>,
         visit: &mut dyn FnMut(&CellKey, &Cell),
     ) {
-        for (at, cell) in &self.wide {
-            if is_in(at, self.series_of(at.1)) && self.in_slab(at).is_none() {
-                scan.show(self.show(shown, at.0, at.1, at.2), cell, visit);
+        for (place, cell) in &self.wide {
+            if is_in(place) && wanted[place.1 as usize] && !shown.also_wide.contains(place) {
+                visit(self.show(shown, *place), cell);
             }
         }
     }
 
-    fn show<'a>(&self, shown: &'a mut Shown, account: u32, series: u32, start: i32) -> &'a CellKey {
+    fn show<'a>(&self, shown: &'a mut Shown, (account, series, start): CellPlace) -> &'a CellKey {
         let key = &mut shown.key;
         if shown.account != Some(account) {
             shown.account = Some(account);
@@ -187,6 +200,13 @@ impl CellTable {
         key.start = start_of(start);
         key
     }
+}
+
+/// The sum of a cell's entries and of what is summed beside the slab.
+fn whole(entries: &[CellUpdate], wide: Option<&Cell>) -> Cell {
+    let mut sum = wide.cloned().unwrap_or(Cell::ZERO);
+    entries.iter().for_each(|entry| sum.merge(&cell_of(entry)));
+    sum
 }
 
 /// Replaces a text and keeps its memory.

@@ -1,17 +1,22 @@
-//! Cells in fixed-size entries: 48 bytes, and about 11 more for the ways that lead to one.
+//! Cells in entries of 48 bytes, summed late.
+//!
+//! An update is appended to the tail of its account's partition, so that adding one looks nothing up. A tail that has
+//! grown as long as what is sorted is sorted, summed and merged into it: few moves a cell, and at most twice its bytes.
+//!
+//! **Invariant**: a cell is the sum of its entries. In the sorted part they stand side by side, and there is more than
+//! one only where one could not hold their sum.
+
+use std::borrow::Cow;
 
 use metering::Digest;
 
-use super::numbered::{Slots, mix};
+const PARTITION_BITS: u32 = 9;
+/// No tail is merged before it holds this many entries.
+const TAIL_MIN: usize = 1024;
+/// The room of the first tail of a partition: most tables are small.
+const TAIL_FIRST: usize = 4;
 
-/// Entries are kept in pieces of this many, so that growing moves none.
-const CHUNK_BITS: u32 = 14;
-const CHUNK: usize = 1 << CHUNK_BITS;
-/// How many updates go through the passes together: their places stay in the nearest cache.
-const PASS: usize = 128;
-const NONE: u32 = u32::MAX;
-
-/// What is added to one cell. Also a cell as the slab holds it.
+/// What is added to one cell. Also an entry as the slab holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellUpdate {
     /// The number of the account's text.
@@ -28,17 +33,20 @@ pub struct CellUpdate {
     pub digest: Digest,
 }
 
+/// Which cell: account, series, start.
+pub(super) type CellPlace = (u32, u32, i32);
+
 impl CellUpdate {
-    fn hash(&self, seed: u64) -> u64 {
-        let ids = u64::from(self.account) << 32 | u64::from(self.series);
-        mix(mix(seed, ids), u64::from(self.start as u32))
+    #[inline]
+    pub(super) fn place(&self) -> CellPlace {
+        (self.account, self.series, self.start)
     }
 
-    fn is_same_cell(&self, other: &Self) -> bool {
-        (self.account, self.series, self.start) == (other.account, other.series, other.start)
+    pub(super) fn is_same_cell(&self, other: &Self) -> bool {
+        self.place() == other.place()
     }
 
-    /// Whether the sum of both can be held.
+    /// Adds another update; false, and nothing is added, where the sum cannot be held.
     fn add(&mut self, other: &Self) -> bool {
         let (Some(records), Some(units)) =
             (self.records.checked_add(other.records), self.units.checked_add(other.units))
@@ -52,191 +60,241 @@ impl CellUpdate {
     }
 }
 
-struct Chunk {
-    entries: Vec<CellUpdate>,
-    /// For each entry the account's one before it, or [`NONE`].
-    before: Vec<u32>,
+#[derive(Clone, Default)]
+struct Partition {
+    /// By place.
+    sorted: Vec<CellUpdate>,
+    tail: Vec<CellUpdate>,
 }
 
-/// Cells by (account, series, start).
+impl Partition {
+    fn bytes(&self) -> usize {
+        (self.sorted.capacity() + self.tail.capacity()) * size_of::<CellUpdate>()
+    }
+
+    /// Makes room in a full tail.
+    fn make_room(&mut self, order: &mut Vec<u64>) {
+        let (room, most) = (self.tail.capacity(), TAIL_MIN.max(self.sorted.len()));
+        if room < most {
+            self.tail.reserve_exact((room * 2).clamp(TAIL_FIRST, most) - room);
+        } else {
+            self.settle(order);
+        }
+    }
+
+    /// Merges the tail into what is sorted, from the last entry to the first; `order` is memory to work in.
+    fn settle(&mut self, order: &mut Vec<u64>) {
+        let Self { sorted, tail } = self;
+        let number_of = sort(tail, order);
+        // What is not moved yet ends here, and what is in its place starts there.
+        let mut left = sorted.len();
+        sorted.reserve_exact(tail.len());
+        sorted.extend_from_slice(tail);
+        let mut right = sorted.len();
+        for key in order.iter().rev() {
+            let entry = &tail[(*key & number_of) as usize];
+            let place = entry.place();
+            while left > 0 && sorted[left - 1].place() > place {
+                (left, right) = (left - 1, right - 1);
+                sorted[right] = sorted[left];
+            }
+            let is_in = sorted.get_mut(right).is_some_and(|next| next.place() == place && next.add(entry))
+                || left > 0 && sorted[left - 1].place() == place && sorted[left - 1].add(entry);
+            if !is_in {
+                right -= 1;
+                sorted[right] = *entry;
+            }
+        }
+        sorted.drain(left..right);
+        sorted.shrink_to_fit();
+        tail.clear();
+    }
+
+    fn whole(&self) -> Cow<'_, [CellUpdate]> {
+        all_of(&self.sorted, &self.tail)
+    }
+}
+
+fn all_of<'a>(sorted: &'a [CellUpdate], tail: &[CellUpdate]) -> Cow<'a, [CellUpdate]> {
+    if tail.is_empty() {
+        return Cow::Borrowed(sorted);
+    }
+    let mut all = Partition { sorted: sorted.to_vec(), tail: tail.to_vec() };
+    all.settle(&mut Vec::new());
+    Cow::Owned(all.sorted)
+}
+
+/// Sorts entries by place: `order` is then their numbers, below bits that the answer masks out.
+fn sort(entries: &[CellUpdate], order: &mut Vec<u64>) -> u64 {
+    order.clear();
+    let Some(first) = entries.first() else { return 0 };
+    let (mut least, mut most) = (first.place(), first.place());
+    for (account, series, start) in entries.iter().map(CellUpdate::place) {
+        least = (least.0.min(account), least.1.min(series), least.2.min(start));
+        most = (most.0.max(account), most.1.max(series), most.2.max(start));
+    }
+    let bits = |span: u32| u32::BITS - span.leading_zeros();
+    let number = bits(entries.len() as u32);
+    let start = number + bits(most.2.abs_diff(least.2));
+    let series = start + bits(most.1 - least.1);
+    let account = series + bits(most.0 - least.0);
+    // Mostly a place and a number fit one word, which is sorted far quicker than places that are looked up.
+    if account <= u64::BITS {
+        order.extend((0..).zip(entries).map(|(at, entry): (u64, _)| {
+            let start_high = u64::from(entry.start.abs_diff(least.2)).unbounded_shl(number);
+            let series_high = u64::from(entry.series - least.1).unbounded_shl(start);
+            u64::from(entry.account - least.0).unbounded_shl(series) | series_high | start_high | at
+        }));
+        order.sort_unstable();
+        return (1 << number) - 1;
+    }
+    order.extend(0..entries.len() as u64);
+    order.sort_unstable_by_key(|at| entries[*at as usize].place());
+    u64::MAX
+}
+
+/// Entries by (account, series, start).
 pub(super) struct Slab {
-    chunks: Vec<Chunk>,
-    held: usize,
-    slots: Slots,
-    /// For each account its latest entry, or [`NONE`].
-    latest: Vec<u32>,
-    seed: u64,
+    /// By bits of a product of the account's number.
+    partitions: Vec<Partition>,
+    bytes: usize,
+    order: Vec<u64>,
 }
 
 impl Slab {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { chunks: Vec::new(), held: 0, slots: Slots::new(), latest: Vec::new(), seed }
+    pub(super) fn new() -> Self {
+        let partitions = vec![Partition::default(); 1 << PARTITION_BITS];
+        let bytes = partitions.capacity() * size_of::<Partition>();
+        Self { partitions, bytes, order: Vec::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.held
+    /// How many entries there are: no fewer than cells.
+    pub(super) fn entries(&self) -> usize {
+        self.partitions.iter().map(|partition| partition.sorted.len() + partition.tail.len()).sum()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let slots = self.slots.memory_bytes();
-        let entries = self.held * (size_of::<CellUpdate>() + size_of::<u32>());
-        entries + slots + self.latest.len() * size_of::<u32>()
+        self.bytes + self.order.capacity() * size_of::<u64>()
     }
 
-    pub(super) fn get(&self, number: u32) -> &CellUpdate {
-        &self.chunks[(number >> CHUNK_BITS) as usize].entries[number as usize % CHUNK]
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &CellUpdate> {
-        self.chunks.iter().flat_map(|chunk| &chunk.entries)
-    }
-
-    /// The cells of an account, the latest first.
-    pub(super) fn of_account(&self, account: u32) -> impl Iterator<Item = &CellUpdate> {
-        let mut next = self.latest.get(account as usize).copied().unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            if next == NONE {
-                return None;
+    /// Adds updates.
+    pub(super) fn add(&mut self, updates: &[CellUpdate]) {
+        for update in updates {
+            let partition = &mut self.partitions[partition_of(update.account)];
+            if partition.tail.len() == partition.tail.capacity() {
+                self.bytes -= partition.bytes();
+                partition.make_room(&mut self.order);
+                self.bytes += partition.bytes();
             }
-            let chunk = &self.chunks[(next >> CHUNK_BITS) as usize];
-            let at = next as usize % CHUNK;
-            next = chunk.before[at];
-            Some(&chunk.entries[at])
-        })
-    }
-
-    /// The cell of the same account, series and start.
-    pub(super) fn find(&self, like: &CellUpdate) -> Option<&CellUpdate> {
-        let hash = like.hash(self.seed);
-        self.slots.find(hash, |number| self.get(number).is_same_cell(like)).ok().map(|found| self.get(found))
-    }
-
-    /// Adds updates; what a cell cannot hold is handed back.
-    ///
-    /// In three passes over a few at a time, so that the memory of many is on its way at once: the slots, the
-    /// entries that they lead to, and then the sums.
-    pub(super) fn add(&mut self, updates: &[CellUpdate], refused: &mut dyn FnMut(&CellUpdate)) {
-        let (mut hashes, mut slots, mut found) = ([0; PASS], [0; PASS], [NONE; PASS]);
-        for updates in updates.chunks(PASS) {
-            self.reserve(updates.len());
-            for (hash, update) in hashes.iter_mut().zip(updates) {
-                *hash = update.hash(self.seed);
-            }
-            let mut touched = 0;
-            for ((slot, hash), update) in slots.iter_mut().zip(&hashes).zip(updates) {
-                *slot = self.slots.first(*hash);
-                touched ^= self.latest.get(update.account as usize).copied().unwrap_or(0);
-            }
-            for (at, update) in updates.iter().enumerate() {
-                found[at] = NONE;
-                if let Some(number) = self.slots.fits(slots[at], hashes[at]) {
-                    let entry = self.get(number);
-                    // Key and sums may lie in different lines of the cache.
-                    touched ^= entry.units as u32;
-                    if entry.is_same_cell(update) {
-                        found[at] = number;
-                    }
-                }
-            }
-            std::hint::black_box(touched);
-            for (at, update) in updates.iter().enumerate() {
-                let number = if found[at] == NONE { self.place(update, hashes[at]) } else { Some(found[at]) };
-                if let Some(number) = number
-                    && !self.entry(number).add(update)
-                {
-                    refused(update);
-                }
-            }
+            partition.tail.push(*update);
         }
     }
 
-    /// The number of an update's cell; none where the update has just become one.
-    fn place(&mut self, update: &CellUpdate, hash: u64) -> Option<u32> {
-        let free = match self.slots.find(hash, |number| self.get(number).is_same_cell(update)) {
-            Ok(number) => return Some(number),
-            Err(free) => free,
+    /// Merges all tails.
+    pub(super) fn settle(&mut self) {
+        for partition in self.partitions.iter_mut().filter(|partition| !partition.tail.is_empty()) {
+            self.bytes -= partition.bytes();
+            partition.settle(&mut self.order);
+            self.bytes += partition.bytes();
+        }
+    }
+
+    /// All entries by place, some accounts at a time.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Cow<'_, [CellUpdate]>> {
+        self.partitions.iter().map(Partition::whole)
+    }
+
+    /// The entries of an account by place.
+    pub(super) fn of_account(&self, account: u32) -> Cow<'_, [CellUpdate]> {
+        self.within((account, 0, i32::MIN), (account, u32::MAX, i32::MAX))
+    }
+
+    /// The entries of a cell.
+    pub(super) fn of_cell(&self, place: CellPlace) -> Cow<'_, [CellUpdate]> {
+        self.within(place, place)
+    }
+
+    /// The entries from one place to another of the same account, both included.
+    fn within(&self, from: CellPlace, to: CellPlace) -> Cow<'_, [CellUpdate]> {
+        let Partition { sorted, tail } = &self.partitions[partition_of(from.0)];
+        let start = sorted.partition_point(|entry| entry.place() < from);
+        let sorted = &sorted[start..];
+        let sorted = &sorted[..sorted.partition_point(|entry| entry.place() <= to)];
+        let is_in = |entry: &&CellUpdate| (from..=to).contains(&entry.place());
+        all_of(sorted, &tail.iter().filter(is_in).copied().collect::<Vec<_>>())
+    }
+}
+
+fn partition_of(account: u32) -> usize {
+    // Numbers are dense, or every n-th is an account: a product spreads both.
+    (account.wrapping_mul(0x9e37_79b9) >> (u32::BITS - PARTITION_BITS)) as usize
+}
+
+/// Where the entries of each account lie, for a walk over accounts in any order.
+pub(super) struct ByAccount<'a> {
+    slab: &'a Slab,
+    /// For each account its first entry in the sorted part, and its first one in `tails`.
+    first: Vec<[u32; 2]>,
+    /// The entries of all tails, each tail by place.
+    tails: Vec<CellUpdate>,
+}
+
+/// Beyond all entries: an account has none there.
+const NONE: u32 = u32::MAX;
+
+impl<'a> ByAccount<'a> {
+    pub(super) fn new(slab: &'a Slab, accounts: usize) -> Self {
+        let mut first = vec![[NONE; 2]; accounts];
+        let mut note = |part: usize, from: usize, entries: &[CellUpdate]| {
+            let mut last = None;
+            for (at, entry) in entries.iter().enumerate() {
+                if last.replace(entry.account) != Some(entry.account) {
+                    first[entry.account as usize][part] = (from + at) as u32;
+                }
+            }
         };
-        // Room was made before: no hash is asked for.
-        let number = self.slots.put(free, hash, |_| unreachable!("there is room"));
-        let chunk = self.held / CHUNK;
-        if chunk == self.chunks.len() {
-            // Most tables are small: only what follows the first chunk is made in whole.
-            let size = if chunk == 0 { 0 } else { CHUNK };
-            self.chunks.push(Chunk { entries: Vec::with_capacity(size), before: Vec::with_capacity(size) });
+        let mut tails =
+            Vec::with_capacity(slab.partitions.iter().map(|partition| partition.tail.len()).sum());
+        let mut order = Vec::new();
+        for Partition { sorted, tail } in &slab.partitions {
+            note(0, 0, sorted);
+            let (from, number_of) = (tails.len(), sort(tail, &mut order));
+            tails.extend(order.iter().map(|key| tail[(*key & number_of) as usize]));
+            note(1, from, &tails[from..]);
         }
-        let account = update.account as usize;
-        if account >= self.latest.len() {
-            self.latest.resize(account + 1, NONE);
-        }
-        let before = std::mem::replace(&mut self.latest[account], number);
-        let chunk = &mut self.chunks[chunk];
-        chunk.entries.push(*update);
-        chunk.before.push(before);
-        self.held += 1;
-        None
+        Self { slab, first, tails }
     }
 
-    fn entry(&mut self, number: u32) -> &mut CellUpdate {
-        &mut self.chunks[(number >> CHUNK_BITS) as usize].entries[number as usize % CHUNK]
+    /// Whether an account has entries.
+    pub(super) fn has(&self, account: u32) -> bool {
+        self.first[account as usize] != [NONE; 2]
     }
 
-    fn reserve(&mut self, more: usize) {
-        let Self { chunks, slots, seed, .. } = self;
-        // One more than comes, for the room that putting the last one leaves behind.
-        slots.reserve(more + 1, |number| {
-            chunks[(number >> CHUNK_BITS) as usize].entries[number as usize % CHUNK].hash(*seed)
-        });
+    /// Visits the entries of an account, each with its number, in no order.
+    pub(super) fn each(&self, account: u32, visit: &mut dyn FnMut(u32, &CellUpdate)) {
+        let (sorted, tails) = self.parts(account);
+        let own = |(_, entry): &(usize, &CellUpdate)| entry.account == account;
+        let in_sorted =
+            sorted.iter().enumerate().skip(self.first[account as usize][0] as usize).take_while(own);
+        in_sorted.for_each(|(at, entry)| visit(at as u32, entry));
+        let in_tails = tails.iter().enumerate().take_while(own);
+        in_tails.for_each(|(at, entry)| visit((sorted.len() + at) as u32, entry));
+    }
+
+    /// The entry of a number that [`ByAccount::each`] told.
+    pub(super) fn entry(&self, account: u32, number: u32) -> &CellUpdate {
+        let (sorted, tails) = self.parts(account);
+        let number = number as usize;
+        sorted.get(number).unwrap_or_else(|| &tails[number - sorted.len()])
+    }
+
+    /// What is sorted with an account, and the tails from its first entry on.
+    fn parts(&self, account: u32) -> (&[CellUpdate], &[CellUpdate]) {
+        let from = self.first[account as usize][1] as usize;
+        let sorted = &self.slab.partitions[partition_of(account)].sorted;
+        (sorted, self.tails.get(from..).unwrap_or_default())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn update(n: u32) -> CellUpdate {
-        CellUpdate {
-            account: n % 37,
-            series: n % 5,
-            start: (n % 1_000) as i32 - 500,
-            records: 1,
-            units: i128::from(n),
-            digest: Digest(u128::from(n)),
-        }
-    }
-
-    #[test]
-    fn sums_are_those_of_a_map() {
-        let updates: Vec<CellUpdate> =
-            (0..100_000).map(|n: u32| update(n.wrapping_mul(2_654_435_761) >> 8)).collect();
-        let mut expected: BTreeMap<(u32, u32, i32), CellUpdate> = BTreeMap::new();
-        for update in &updates {
-            let key = (update.account, update.series, update.start);
-            expected.entry(key).and_modify(|held| assert!(held.add(update))).or_insert(*update);
-        }
-        let mut slab = Slab::new(7);
-        updates.chunks(333).for_each(|some| slab.add(some, &mut |_| unreachable!("it fits")));
-        assert_eq!(slab.len(), expected.len());
-        let back: BTreeMap<_, _> =
-            slab.iter().map(|cell| ((cell.account, cell.series, cell.start), *cell)).collect();
-        assert_eq!(back, expected);
-        assert!(expected.values().all(|cell| slab.find(cell) == Some(cell)));
-        let of: BTreeMap<_, _> =
-            slab.of_account(3).map(|cell| ((cell.account, cell.series, cell.start), *cell)).collect();
-        assert!(of.iter().eq(expected.iter().filter(|(key, _)| key.0 == 3)));
-        assert_eq!(slab.of_account(99).count(), 0);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_handed_back() {
-        let mut slab = Slab::new(7);
-        let mut refused = Vec::new();
-        let most = CellUpdate { units: i128::MAX, ..update(1) };
-        let many = CellUpdate { records: u32::MAX, units: 0, ..update(2) };
-        slab.add(&[most, update(1), many, update(2), update(3)], &mut |update| refused.push(*update));
-        assert_eq!(refused, [update(1), update(2)]);
-        assert_eq!(slab.find(&most), Some(&most));
-        assert_eq!(slab.find(&many), Some(&many));
-    }
-}
+mod tests;

@@ -4,74 +4,81 @@ use metering::Cell;
 
 use super::super::cells::{Dictionary, MeterTuples, RowKey, Texts, Tuples};
 use super::numbered::Strings;
-use super::{CellTable, WideKey, cell_of};
+use super::slab::ByAccount;
+use super::{CellTable, cell_of};
 use crate::error::StoreError;
-
-/// How many cells are fetched at once.
-const GATHERED: usize = 256;
 
 /// A table made ready to be written.
 pub(in super::super) struct Sorted<'a> {
     pub dictionary: Dictionary,
-    table: &'a CellTable,
-    /// For each cell of the slab (account, series by rank, start, number), sorted within each meter.
-    order: Vec<u128>,
+    cells: ByAccount<'a>,
+    /// The account of the table by its rank.
+    accounts: Vec<u32>,
+    /// The rank of each series of the table.
+    series_ranks: Vec<u32>,
     /// The meter, type, source and tuple of a series, by its rank.
     series: Vec<[u32; 4]>,
-    wide: Vec<(RowKey, &'a Cell)>,
-}
-
-/// For each number of the table its number in the run.
-struct Ranks {
-    accounts: Vec<u32>,
-    /// The rank of each series among all.
-    series: Vec<u32>,
+    /// Each key once.
+    wide: Vec<(RowKey, Cell)>,
 }
 
 /// A dictionary, and what the numbers of the table are in it.
 struct Numbered {
     dictionary: Dictionary,
-    accounts: Vec<u32>,
+    accounts: Ranked,
     /// The meter, type, source and tuple of each series.
     series: Vec<[u32; 4]>,
+}
+
+/// Texts in their order: the number of each, and the place of a number.
+struct Ranked {
+    order: Vec<u32>,
+    ranks: Vec<u32>,
 }
 
 impl CellTable {
     /// Numbers that compare as their texts do, and the cells in their order. The dimensions of an overflowed meter are
     /// left out.
     pub(in super::super) fn sorted(&self) -> Result<Sorted<'_>, StoreError> {
-        let Numbered { dictionary, accounts, series: mut all } = self.dictionary()?;
+        let cells = ByAccount::new(&self.slab, self.strings.len());
+        let Numbered { dictionary, accounts, series: all } = self.dictionary(&cells)?;
         let mut by_rank: Vec<u32> = (1..all.len() as u32).collect();
         by_rank.sort_unstable_by_key(|number| all[*number as usize]);
-        let mut ranks = Ranks { accounts, series: vec![0; all.len()] };
+        let mut series_ranks = vec![0; all.len()];
         let mut series: Vec<[u32; 4]> = Vec::with_capacity(all.len());
         for number in by_rank {
             let parts = all[number as usize];
             if series.last() != Some(&parts) {
                 series.push(parts);
             }
-            ranks.series[number as usize] = series.len() as u32 - 1;
+            series_ranks[number as usize] = series.len() as u32 - 1;
         }
-        all.clear();
-        let mut sorted =
-            Sorted { dictionary, table: self, order: self.order(&ranks, &series), series, wide: Vec::new() };
-        let row_key = |at: &WideKey| {
-            let series = ranks.series[at.1 as usize];
-            sorted.row_key(ranks.accounts[at.0 as usize], series, at.2)
-        };
-        let mut wide: Vec<_> = self.wide.iter().map(|(at, cell)| (row_key(at), cell)).collect();
-        wide.sort_unstable_by_key(|(key, _)| *key);
-        sorted.wide = wide;
+        let Ranked { order, ranks } = accounts;
+        let wide = Vec::with_capacity(self.wide.len());
+        let mut sorted = Sorted { dictionary, cells, accounts: order, series_ranks, series, wide };
+        for ((account, series, start), cell) in &self.wide {
+            let series = sorted.series_ranks[*series as usize];
+            let key = sorted.row_key(ranks[*account as usize], series, *start);
+            sorted.wide.push((key, cell.clone()));
+        }
+        sorted.wide.sort_unstable_by_key(|(key, _)| *key);
+        sorted.wide.dedup_by(|(key, cell), (kept, sum)| {
+            let is_same = key == kept;
+            if is_same {
+                sum.merge(cell);
+            }
+            is_same
+        });
         Ok(sorted)
     }
 
     /// Sorts texts, meters and tuples.
-    fn dictionary(&self) -> Result<Numbered, StoreError> {
+    fn dictionary(&self, cells: &ByAccount<'_>) -> Result<Numbered, StoreError> {
         let count = self.strings.len();
         let (mut is_account, mut is_name, mut is_value) =
             (vec![false; count], vec![false; count], vec![false; count]);
         for (account, is_account) in is_account.iter_mut().enumerate() {
-            *is_account = self.slab.of_account(account as u32).next().is_some();
+            *is_account = cells.has(account as u32);
         }
         for (account, ..) in self.wide.keys() {
             is_account[*account as usize] = true;
@@ -88,11 +95,11 @@ impl CellTable {
                 is_value[value as usize] = true;
             }
         }
-        let (accounts, account_ranks) = ranked(&self.strings, &is_account)?;
+        let (accounts, account_numbers) = ranked(&self.strings, &is_account)?;
         let (names, name_ranks) = ranked(&self.strings, &is_name)?;
         let (values, value_ranks) = ranked(&self.strings, &is_value)?;
         let renumbered =
-            |value: &u32| value.checked_sub(1).map_or(0, |value| 1 + value_ranks[value as usize]);
+            |value: &u32| value.checked_sub(1).map_or(0, |value| 1 + value_ranks.ranks[value as usize]);
 
         let mut order: Vec<u32> = (0..self.meters.len() as u32).collect();
         order.sort_unstable_by_key(|number| &self.meters[*number as usize].name);
@@ -122,8 +129,8 @@ impl CellTable {
             let (event_type, source) = (series.event_type as usize, series.source as usize);
             [
                 meter_ranks[series.meter as usize],
-                name_ranks[event_type],
-                name_ranks[source],
+                name_ranks.ranks[event_type],
+                name_ranks.ranks[source],
                 tuple_ranks[series.tuple as usize],
             ]
         };
@@ -131,43 +138,7 @@ impl CellTable {
         let all: Vec<[u32; 4]> =
             std::iter::once([0; 4]).chain((1..self.series.len() as u32).map(series)).collect();
         let dictionary = Dictionary { accounts, names, values, meters };
-        Ok(Numbered { dictionary, accounts: account_ranks, series: all })
-    }
-
-    fn order(&self, ranks: &Ranks, series: &[[u32; 4]]) -> Vec<u128> {
-        // A counting sort by meter, then each meter by the rest of the key.
-        let meter_of = |rank: u32| series[rank as usize][0] as usize;
-        let mut ends = vec![0_usize; self.meters.len() + 1];
-        let mut series_cells = vec![0_usize; series.len()];
-        for entry in self.slab.iter() {
-            series_cells[ranks.series[entry.series as usize] as usize] += 1;
-        }
-        for (rank, count) in series_cells.iter().enumerate() {
-            ends[meter_of(rank as u32)] += count;
-        }
-        let mut next = Vec::with_capacity(ends.len());
-        let mut sum = 0;
-        for end in &mut ends {
-            next.push(sum);
-            sum += *end;
-            *end = sum;
-        }
-        let starts = next.clone();
-        let mut order = vec![0_u128; sum];
-        for (number, entry) in self.slab.iter().enumerate() {
-            let rank = ranks.series[entry.series as usize];
-            let account = ranks.accounts[entry.account as usize];
-            let start = (entry.start as u32) ^ (1 << 31);
-            let high = u64::from(account) << 32 | u64::from(rank);
-            let low = u64::from(start) << 32 | number as u64;
-            let place = &mut next[meter_of(rank)];
-            order[*place] = u128::from(high) << 64 | u128::from(low);
-            *place += 1;
-        }
-        for (start, end) in starts.into_iter().zip(ends) {
-            order[start..end].sort_unstable();
-        }
-        order
+        Ok(Numbered { dictionary, accounts: account_numbers, series: all })
     }
 }
 
@@ -184,47 +155,91 @@ impl Sorted<'_> {
         &self,
         put: &mut dyn FnMut(&RowKey, &Cell) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut wide = self.wide.iter().peekable();
-        let mut held: Option<(RowKey, Cell)> = None;
-        let mut take = |key: RowKey, cell: &Cell| match &mut held {
-            Some((last, sum)) if *last == key => {
-                sum.merge(cell);
-                Ok(())
-            }
-            _ => match held.replace((key, cell.clone())) {
-                Some((key, cell)) => put(&key, &cell),
-                None => Ok(()),
-            },
-        };
-        let mut entries = Vec::with_capacity(GATHERED);
-        for places in self.order.chunks(GATHERED) {
-            // Cells lie anywhere: the memory of many is asked for at once.
-            entries.clear();
-            entries.extend(places.iter().map(|place| *self.table.slab.get(*place as u32)));
-            for (place, entry) in places.iter().zip(&entries) {
-                let key = self.row_key((place >> 96) as u32, (place >> 64) as u32, entry.start);
-                while let Some((before, cell)) = wide.next_if(|(other, _)| *other <= key) {
-                    take(*before, cell)?;
+        let mut output = Output { put, wide: &self.wide };
+        let mut order = Vec::new();
+        // What is of no base cell waits for its meter: the rank of its account, and its number.
+        let mut waiting: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.dictionary.meters.len() + 1];
+        for (rank, account) in (0..).zip(&self.accounts) {
+            order.clear();
+            self.cells.each(*account, &mut |number, entry| {
+                let series = self.series_ranks[entry.series as usize];
+                match self.series[series as usize][0] {
+                    0 => order.push(ordered(series, entry.start, number)),
+                    meter => waiting[meter as usize].push((rank, number)),
                 }
-                take(key, &cell_of(entry))?;
+            });
+            self.put_account(rank, &mut order, &mut output)?;
+        }
+        for of_meter in waiting {
+            for of_account in of_meter.chunk_by(|one, other| one.0 == other.0) {
+                let rank = of_account[0].0;
+                let account = self.accounts[rank as usize];
+                order.clear();
+                order.extend(of_account.iter().map(|(_, number)| {
+                    let entry = self.cells.entry(account, *number);
+                    ordered(self.series_ranks[entry.series as usize], entry.start, *number)
+                }));
+                self.put_account(rank, &mut order, &mut output)?;
             }
         }
-        for (key, cell) in wide {
-            take(*key, cell)?;
+        output.finish()
+    }
+
+    /// Hands out the cells of an account and a meter.
+    fn put_account(&self, rank: u32, order: &mut [u128], output: &mut Output<'_>) -> Result<(), StoreError> {
+        order.sort_unstable();
+        let entry_of = |place: &u128| self.cells.entry(self.accounts[rank as usize], *place as u32);
+        for places in order.chunk_by(|one, other| one >> 32 == other >> 32) {
+            let entry = entry_of(&places[0]);
+            let mut cell = cell_of(entry);
+            places[1..].iter().for_each(|place| cell.merge(&cell_of(entry_of(place))));
+            output.take(&self.row_key(rank, (places[0] >> 64) as u32, entry.start), cell)?;
         }
-        held.map_or(Ok(()), |(key, cell)| put(&key, &cell))
+        Ok(())
     }
 }
 
-/// Some texts sorted, and the place of each in that order.
-fn ranked(strings: &Strings, is_in: &[bool]) -> Result<(Texts, Vec<u32>), StoreError> {
+/// Compares as the cells of an account and a meter do.
+fn ordered(series: u32, start: i32, number: u32) -> u128 {
+    u128::from(series) << 64 | u128::from(start as u32 ^ 1 << 31) << 32 | u128::from(number)
+}
+
+/// Puts what lies beside the slab among its cells.
+struct Output<'a> {
+    put: &'a mut dyn FnMut(&RowKey, &Cell) -> Result<(), StoreError>,
+    /// What did not come yet, by key.
+    wide: &'a [(RowKey, Cell)],
+}
+
+impl Output<'_> {
+    fn take(&mut self, key: &RowKey, mut cell: Cell) -> Result<(), StoreError> {
+        while let Some(((before, wide), rest)) = self.wide.split_first()
+            && before <= key
+        {
+            self.wide = rest;
+            if before == key {
+                cell.merge(wide);
+            } else {
+                (self.put)(before, wide)?;
+            }
+        }
+        (self.put)(key, &cell)
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        self.wide.iter().try_for_each(|(key, cell)| (self.put)(key, cell))
+    }
+}
+
+/// Some texts sorted.
+fn ranked(strings: &Strings, is_in: &[bool]) -> Result<(Texts, Ranked), StoreError> {
     let mut order: Vec<u32> = (0..is_in.len() as u32).filter(|number| is_in[*number as usize]).collect();
     order.sort_unstable_by_key(|number| strings.get(*number));
     let mut ranks = vec![0; is_in.len()];
     let mut texts = Texts::default();
-    for (rank, number) in order.into_iter().enumerate() {
-        texts.push(strings.get(number))?;
-        ranks[number as usize] = rank as u32;
+    for (rank, number) in order.iter().enumerate() {
+        texts.push(strings.get(*number))?;
+        ranks[*number as usize] = rank as u32;
     }
-    Ok((texts, ranks))
+    Ok((texts, Ranked { order, ranks }))
 }
