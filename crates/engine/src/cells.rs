@@ -226,6 +226,11 @@ impl Cells {
         self.frozen.clone()
     }
 
+    /// Takes a list of runs that hold what those before held.
+    pub fn replace_runs(&mut self, runs: Vec<Arc<CellRun>>) {
+        self.runs = runs;
+    }
+
     /// Takes the full list of runs, which hold everything below a position.
     pub fn publish(&mut self, runs: Vec<Arc<CellRun>>, reached: u64) {
         self.runs = runs;

@@ -1,9 +1,11 @@
 //! Checkpoints: cells and identities that no run holds are frozen, written as runs beside the path of events, and
 //! published in one atomic step.
 //!
-//! At most one flush is under way. Until it is published queries and probes read the frozen tables; where it fails
-//! the engine stops, and what was frozen is made again from the log.
+//! At most one flush is under way, and one merge of what earlier ones wrote. Until a flush is published queries and
+//! probes read the frozen tables; where it fails the engine stops, and what was frozen is made again from the log. The
+//! checkpoint itself is a small file, which only the thread of the engine writes: so flushes and merges end in any order.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -17,7 +19,7 @@ use crate::cells::{Cells, Frozen};
 use crate::dedup::{Dedup, Filter, HotTable};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::merge::{merge_cell_runs, merge_index_runs};
+use crate::merge::{Merge, MergeJob, Merged, too_many_wait};
 
 /// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
 pub const MEMORY_BYTES: usize = 512 << 20;
@@ -61,74 +63,42 @@ pub(crate) struct Job {
     frozen: Vec<Frozen>,
     identities: Arc<HotTable>,
     filter: Arc<Filter>,
-    cell_runs: Vec<Arc<CellRun>>,
     index_runs: Vec<Arc<IndexRun>>,
     /// The checkpoint as it will be, but for the runs.
-    next: Checkpoint,
+    head: Checkpoint,
 }
 
 /// What a flush has written.
 pub(crate) struct Flushed {
-    checkpoint: Checkpoint,
-    cell_runs: Vec<Arc<CellRun>>,
-    index_runs: Vec<Arc<IndexRun>>,
-    dropped: Vec<String>,
+    head: Checkpoint,
+    cells: Vec<(RunFact, Arc<CellRun>)>,
+    index: Option<(RunFact, Arc<IndexRun>)>,
 }
 
 impl Job {
-    /// Writes the runs, merges what should be merged, covers the filter, publishes the checkpoint.
+    /// Writes the runs, covers the filter.
     ///
     /// **Errors**: those of the file layer; the old checkpoint then stands.
     fn run(self) -> Result<Flushed, EngineError> {
-        let Self { disk, frozen, identities, filter, cell_runs, index_runs, mut next } = self;
+        let Self { disk, frozen, identities, filter, mut index_runs, head } = self;
         let disk = disk.as_ref();
+        let mut written = Vec::new();
         for Frozen { from, to, cells } in &frozen {
-            next.cells.push(write_cells(disk, &cell_run_name(*from, *to), *from, *to, cells)?);
+            let fact = write_cells(disk, &cell_run_name(*from, *to), *from, *to, cells)?;
+            let run = Arc::new(CellRun::open(disk, &fact)?);
+            written.push((fact, run));
         }
-        let indexed = next.indexed_to();
-        if next.position > indexed {
-            next.index.push(write_index(disk, indexed, next.position, identities.sorted())?);
+        let indexed = index_runs.last().map_or(0, |run| run.fact().to);
+        let mut index = None;
+        if head.position > indexed {
+            let fact = write_index(disk, indexed, head.position, identities.sorted())?;
+            let run = Arc::new(IndexRun::open(disk, &fact)?);
+            index_runs.push(Arc::clone(&run));
+            index = Some((fact, run));
         }
-        let mut dropped = Vec::new();
-        let pinned = next.pinned.clone();
-        merge_cell_runs(disk, &mut next.cells, &pinned, &mut dropped)?;
-        let index_runs = opened(&next.index, index_runs, |fact| IndexRun::open(disk, fact))?;
-        // Before the merge: a part that was covered to between two runs would be made anew from a run of both.
+        // Before a merge takes it: a part that was covered to between two runs would be made anew from a run of both.
         filter.cover(&index_runs)?;
-        let index_runs = merge_index_runs(disk, &mut next.index, index_runs, &mut dropped)?;
-        let cell_runs = opened(&next.cells, cell_runs, |fact| CellRun::open(disk, fact))?;
-        write_checkpoint(disk, &next)?;
-        Ok(Flushed { checkpoint: next, cell_runs, index_runs, dropped })
-    }
-}
-
-/// The runs of some facts, those that are open already as they are.
-fn opened<R: Named>(
-    facts: &[RunFact],
-    held: Vec<Arc<R>>,
-    open: impl Fn(&RunFact) -> Result<R, StoreError>,
-) -> Result<Vec<Arc<R>>, StoreError> {
-    let find = |fact: &RunFact| held.iter().find(|run| run.fact() == fact);
-    facts
-        .iter()
-        .map(|fact| find(fact).map_or_else(|| open(fact).map(Arc::new), |run| Ok(Arc::clone(run))))
-        .collect()
-}
-
-/// What has a fact.
-trait Named {
-    fn fact(&self) -> &RunFact;
-}
-
-impl Named for CellRun {
-    fn fact(&self) -> &RunFact {
-        self.fact()
-    }
-}
-
-impl Named for IndexRun {
-    fn fact(&self) -> &RunFact {
-        self.fact()
+        Ok(Flushed { head, cells: written, index })
     }
 }
 
@@ -150,6 +120,7 @@ pub(crate) struct Flusher<'e> {
     pub cells: &'e mut Cells,
     pub dedup: &'e mut Dedup,
     pub flush: &'e mut Option<Flush>,
+    pub merge: &'e mut Option<Merge>,
     pub in_background: bool,
 }
 
@@ -160,6 +131,9 @@ impl Flusher<'_> {
             return self.run_now(at, false);
         }
         self.settle(true)?;
+        if too_many_wait(&self.checkpoint.cells, &self.checkpoint.index, &self.checkpoint.pinned) {
+            self.settle_merge(true)?;
+        }
         let job = self.job(at, false)?;
         let named = std::thread::Builder::new().name("checkpoint".to_owned());
         let handle =
@@ -175,17 +149,25 @@ impl Flusher<'_> {
         self.publish(flushed)
     }
 
-    /// Takes over a flush that has ended; `wait` waits for one that has not.
+    /// Takes over a flush that has ended, and a merge; `wait` waits for a flush that has not.
     pub fn settle(&mut self, wait: bool) -> Result<(), EngineError> {
+        self.settle_merge(false)?;
         match self.flush.take_if(|flush| wait || flush.has_ended()) {
             None => Ok(()),
             Some(flush) => self.publish(flush.join()?),
         }
     }
 
+    fn settle_merge(&mut self, wait: bool) -> Result<(), EngineError> {
+        match self.merge.take_if(|merge| wait || merge.has_ended()) {
+            None => Ok(()),
+            Some(merge) => self.publish_merged(merge.join()?),
+        }
+    }
+
     fn job(&mut self, at: FlushAt, pin: bool) -> Result<Job, EngineError> {
         let to = self.cells.reached();
-        let mut next = self.checkpoint.clone();
+        let mut next = Checkpoint { cells: Vec::new(), index: Vec::new(), ..self.checkpoint.clone() };
         if pin && !next.pinned.contains(&to) {
             next.pinned.push(to);
         }
@@ -210,27 +192,87 @@ impl Flusher<'_> {
             frozen: self.cells.freeze(),
             identities,
             filter: self.dedup.filter(),
-            cell_runs: self.cells.runs().to_vec(),
             index_runs: self.dedup.runs().to_vec(),
-            next,
+            head: next,
         })
     }
 
     fn publish(&mut self, flushed: Flushed) -> Result<(), EngineError> {
-        let Flushed { checkpoint, cell_runs, index_runs, dropped } = flushed;
-        for name in dropped {
-            // The run may have been made anew under the same name.
-            if !checkpoint.cells.iter().chain(&checkpoint.index).any(|run| run.name == name) {
-                self.disk
-                    .remove(&name)
-                    .map_err(|error| StoreError::io(format!("remove `{name}`"), &error))?;
+        let Flushed { head, cells: new_cells, index: new_index } = flushed;
+        let (mut cells, mut index) = (self.cells.runs().to_vec(), self.dedup.runs().to_vec());
+        let mut next =
+            Checkpoint { cells: self.checkpoint.cells.clone(), index: self.checkpoint.index.clone(), ..head };
+        for (fact, run) in new_cells {
+            next.cells.push(fact);
+            cells.push(run);
+        }
+        if let Some((fact, run)) = new_index {
+            next.index.push(fact);
+            index.push(run);
+        }
+        write_checkpoint(self.disk.as_ref(), &next)?;
+        self.cells.publish(cells, next.position);
+        self.dedup.publish(index);
+        *self.checkpoint = next;
+        self.merge_next()
+    }
+
+    /// Begins the next merge, if one is due and none is under way.
+    fn merge_next(&mut self) -> Result<(), EngineError> {
+        while self.merge.is_none() {
+            let (cells, pinned) = (&self.checkpoint.cells, &self.checkpoint.pinned);
+            let Some(job) = MergeJob::next(self.disk, cells, self.dedup.runs(), pinned) else { break };
+            if self.in_background {
+                *self.merge = Some(job.start()?);
+            } else {
+                self.take_merged(job.run()?)?;
             }
         }
-        self.cells.publish(cell_runs, checkpoint.position);
-        self.dedup.publish(index_runs);
-        *self.checkpoint = checkpoint;
         Ok(())
     }
+
+    fn publish_merged(&mut self, merged: Merged) -> Result<(), EngineError> {
+        self.take_merged(merged)?;
+        self.merge_next()
+    }
+
+    /// Puts a run in the place of those that it was made of.
+    fn take_merged(&mut self, merged: Merged) -> Result<(), EngineError> {
+        let mut next = self.checkpoint.clone();
+        let (mut cells, mut index) = (self.cells.runs().to_vec(), self.dedup.runs().to_vec());
+        let (of, name) = match merged {
+            Merged::Cells { of, fact, run } => {
+                let (place, name) = (place_of(&next.cells, &of)?, fact.name.clone());
+                cells.splice(place.clone(), [run]);
+                next.cells.splice(place, [fact]);
+                (of, name)
+            }
+            Merged::Index { of, fact, run } => {
+                let (place, name) = (place_of(&next.index, &of)?, fact.name.clone());
+                index.splice(place.clone(), [run]);
+                next.index.splice(place, [fact]);
+                (of, name)
+            }
+        };
+        write_checkpoint(self.disk.as_ref(), &next)?;
+        self.cells.replace_runs(cells);
+        self.dedup.replace_runs(index);
+        *self.checkpoint = next;
+        for run in of.iter().filter(|run| run.name != name) {
+            let removed = self.disk.remove(&run.name);
+            removed.map_err(|error| StoreError::io(format!("remove `{}`", run.name), &error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the runs stand that a merge was of: what came since stands behind them.
+fn place_of(runs: &[RunFact], of: &[RunFact]) -> Result<Range<usize>, EngineError> {
+    let first = of.first().and_then(|first| runs.iter().position(|run| run == first));
+    let range = first.map(|first| first..first + of.len());
+    range
+        .filter(|range| runs.get(range.clone()) == Some(of))
+        .ok_or_else(|| EngineError::stored("a merge", "the runs that it was of are not there any more"))
 }
 
 /// The filter over the runs of a store that was opened is made beside everything else.
@@ -262,6 +304,8 @@ impl Engine {
             return Ok(());
         }
         self.settle_flush(true)?;
+        // What it merges is about to go.
+        self.merge = None;
         self.forget_cells()?;
         self.replay_log()?;
         self.checkpoint_now(false)
@@ -362,6 +406,7 @@ impl Engine {
             cells: &mut self.cells,
             dedup: &mut self.dedup,
             flush: &mut self.flush,
+            merge: &mut self.merge,
             in_background: self.in_background,
         }
     }

@@ -13,6 +13,7 @@ use crate::checkpoint::Flush;
 use crate::clock::Clock;
 use crate::dedup::Dedup;
 use crate::error::{EngineError, ErrorKind};
+use crate::merge::Merge;
 use crate::terms::TermSet;
 
 /// The one tenant of an embedded store; formats carry the field from the start.
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(crate) cells: Cells,
     pub(crate) dedup: Dedup,
     pub(crate) flush: Option<Flush>,
+    pub(crate) merge: Option<Merge>,
     pub(crate) memory_bytes: usize,
     pub(crate) in_background: bool,
     pub(crate) terms: TermSet,
@@ -144,6 +146,7 @@ impl Engine {
         }
         // Whatever else went wrong, no flush outlives the lock on the folder.
         self.settle_flush(true)?;
+        self.merge = None;
         self.check_not_failed()?;
         if self.has_long_tail() || self.checkpoint.meters != self.covers(self.checkpoint.position) {
             self.checkpoint_now(false)?;

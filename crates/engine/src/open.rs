@@ -129,6 +129,7 @@ impl Engine {
             cells,
             dedup,
             flush: None,
+            merge: None,
             memory_bytes,
             in_background,
             terms,

@@ -25,6 +25,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::feeds::FeedOptions;
 use crate::ingest::append;
+use crate::merge::Merge;
 use crate::prepare::{Prepared, prepare};
 
 /// Chunks that may be under way at a time beside those that the workers hold.
@@ -126,7 +127,7 @@ impl Engine {
         let head = self.roots.head();
         let (position, last) = (self.roots.end(), self.roots.last_received_at());
         let at = self.flush_at(self.roots.log_hash());
-        let Self { disk, clock, roots, tables, checkpoint, cells, dedup, flush, terms, .. } = self;
+        let Self { disk, clock, roots, tables, checkpoint, cells, dedup, flush, merge, terms, .. } = self;
         let (memory_bytes, in_background) = (self.memory_bytes, self.in_background);
         let (meters, held) = (terms.meters().to_vec(), CellsHeld::of(cells));
         let (cells, meters) = (&Mutex::new(cells), &meters);
@@ -174,11 +175,14 @@ impl Engine {
                         line.drain(&heard, durable)?;
                         let at = FlushAt { log_hash: line.log_hash, ..at.clone() };
                         let (dedup, cells) = (&mut *line.admission.dedup, &mut **lock(cells));
-                        Flusher { disk, checkpoint, cells, dedup, flush, in_background }.start(at)?;
+                        Flusher { disk, checkpoint, cells, dedup, flush, merge, in_background }.start(at)?;
                         line.held = CellsHeld::of(cells);
-                    } else if flush.as_ref().is_some_and(Flush::has_ended) {
+                    } else if flush.as_ref().is_some_and(Flush::has_ended)
+                        || merge.as_ref().is_some_and(Merge::has_ended)
+                    {
                         let (dedup, cells) = (&mut *line.admission.dedup, &mut **lock(cells));
-                        Flusher { disk, checkpoint, cells, dedup, flush, in_background }.settle(false)?;
+                        Flusher { disk, checkpoint, cells, dedup, flush, merge, in_background }
+                            .settle(false)?;
                         line.held = CellsHeld::of(cells);
                     }
                 }
