@@ -118,6 +118,8 @@ fn rule_2_a_failed_sync_stops_the_engine_and_another_file_takes_over() {
         closed(engine.usage_by(&query(engine.end()), &[]).map(|_| ()), "usage by group");
         closed(engine.events(&query(engine.end())).map(|_| ()), "events");
         closed(engine.accepted_by_source().map(|_| ()), "base cells");
+        closed(engine.quarantine(&store::tables::QuarantineFilter::default()).map(|_| ()), "quarantine");
+        closed(engine.late().map(|_| ()), "late usage");
         closed(engine.checkpoint_now(false), "a checkpoint");
         let segment = last_segment(&disk);
         closed(engine.close(), "closing");
