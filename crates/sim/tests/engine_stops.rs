@@ -79,6 +79,35 @@ fn regress_counting_anew_that_fails_stops_the_engine() {
     assert!(before > 0 && behind > 2, "{before} before the row was durable, {behind} behind it");
 }
 
+/// The same where the log cannot be read while it is counted anew: nothing else would have stopped the engine.
+#[test]
+fn regress_a_log_that_cannot_be_read_stops_the_engine() {
+    let disk = FaultyDisk::new();
+    let mut engine = configured(&disk);
+    send(&mut engine, &numbered(0..8)).expect("no fault");
+    drop(engine);
+    let fails = Arc::new(AtomicBool::new(false));
+    let watch = {
+        let fails = Arc::clone(&fails);
+        move |name: &str, what: What| match what {
+            What::Read if name.starts_with("log/") && fails.load(Ordering::SeqCst) => {
+                Err(io::Error::other("the read failed"))
+            }
+            _ => Ok(()),
+        }
+    };
+    let watched = Watched::new(shared(&disk), watch);
+    let mut engine = Engine::open(Arc::new(watched), options(clock())).expect("it opens");
+    fails.store(true, Ordering::SeqCst);
+    configure(&mut engine, SECOND).expect_err("the log cannot be read");
+    fails.store(false, Ordering::SeqCst);
+    assert_stopped(&mut engine, "a read");
+    drop(engine);
+    let mut engine = open(&disk);
+    assert_eq!(send(&mut engine, &numbered(0..8)).expect("no fault").fates, [Fate::Duplicate; 8]);
+    assert_eq!(counted(&engine), (8, "8".to_owned()));
+}
+
 /// The same, killed at any operation, with so little memory that each block is flushed while it is counted anew: runs
 /// of the new count take the names of old ones, which the checkpoint on disk still names.
 #[test]
@@ -198,7 +227,7 @@ fn regress_no_flush_writes_behind_the_lock() {
             move |_: &str, what: What| {
                 if what == What::Unlock {
                     is_unlocked.store(true, Ordering::SeqCst);
-                } else if std::thread::current().name() == Some("checkpoint") {
+                } else if what != What::Read && std::thread::current().name() == Some("checkpoint") {
                     beside.fetch_add(1, Ordering::SeqCst);
                     // Whoever does not wait for this thread has all the time to go on without it.
                     for _ in 0..20_000 {

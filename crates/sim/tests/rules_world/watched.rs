@@ -14,6 +14,7 @@ pub type Watch = Arc<dyn Fn(&str, What) -> io::Result<()> + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Create,
+    Read,
     Write,
     Sync,
     /// The folder's lock is let go.
@@ -106,6 +107,7 @@ impl fmt::Debug for File {
 
 impl DiskFile for File {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (self.watch)(&self.name, What::Read)?;
         self.inner.read_at(buffer, offset)
     }
 
