@@ -9,8 +9,9 @@ impl Engine {
     /// Checks that received = Σ fates per feed, and accepted = Σ base cells per source; answers what does
     /// not hold.
     ///
-    /// **Errors**: tables or cells that cannot be read.
+    /// **Errors**: tables or cells that cannot be read; `store_closed` after a failure.
     pub fn check_sums(&self) -> Result<Vec<String>, EngineError> {
+        self.check_not_failed()?;
         let mut broken = Vec::new();
         let mut received = 0;
         let mut accepted: BTreeMap<String, u64> = BTreeMap::new();

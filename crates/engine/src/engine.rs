@@ -53,6 +53,9 @@ pub struct Options {
 
 /// The engine over one folder. See the crate's documentation for the path of an event.
 pub struct Engine {
+    // First, so that it is let go first: a flush is waited for before the lock on the folder, which `roots` holds.
+    pub(crate) flush: Option<Flush>,
+    pub(crate) merge: Option<Merge>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) roots: Roots,
@@ -60,8 +63,6 @@ pub struct Engine {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) cells: Cells,
     pub(crate) dedup: Dedup,
-    pub(crate) flush: Option<Flush>,
-    pub(crate) merge: Option<Merge>,
     pub(crate) memory_bytes: usize,
     pub(crate) in_background: bool,
     pub(crate) terms: TermSet,
@@ -82,7 +83,7 @@ impl Engine {
         metering::fingerprint_of(self.roots.keys(), TENANT, event).digest
     }
 
-    /// After a checkpoint that failed half way nothing more is written.
+    /// After a failure nothing more is written, and nothing answered of what memory holds.
     pub(crate) fn check_not_failed(&self) -> Result<(), EngineError> {
         if self.failed {
             return Err(EngineError::new(

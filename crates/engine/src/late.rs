@@ -37,6 +37,7 @@ impl Engine {
     ///
     /// **Errors**: a log that cannot be read.
     pub fn late(&self) -> Result<Vec<Late>, EngineError> {
+        self.check_not_failed()?;
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         let mut sealed: HashMap<String, Vec<Sealed>> = HashMap::new();
         let mut first = self.end();

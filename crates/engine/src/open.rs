@@ -287,6 +287,12 @@ fn fits(disk: &dyn Disk, roots: &Roots, checkpoint: &Checkpoint) -> Result<bool,
     if checkpoint.indexed_to() > roots.end() {
         return Ok(false);
     }
+    // Identities under other secrets are other identities: the log is hashed again, all of it is there.
+    if checkpoint.position.max(checkpoint.indexed_to()) > 0
+        && checkpoint.key_generation != roots.key_generation()
+    {
+        return Ok(false);
+    }
     if checkpoint.position > roots.end() || hash_at(roots, checkpoint.position)? != Some(checkpoint.log_hash)
     {
         return Ok(false);

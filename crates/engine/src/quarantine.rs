@@ -43,8 +43,9 @@ pub struct Replayed {
 impl Engine {
     /// The records in quarantine.
     ///
-    /// **Errors**: tables that cannot be read.
+    /// **Errors**: tables that cannot be read; `store_closed` after a failure.
     pub fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>, EngineError> {
+        self.check_not_failed()?;
         Ok(self.tables.quarantine(filter)?)
     }
 

@@ -103,9 +103,11 @@ impl Engine {
         durable: &mut dyn FnMut(u64, Vec<Counter>),
     ) -> Result<Option<InputError>, EngineError> {
         self.check_not_failed()?;
+        // What memory claims and what the disk holds may differ after a failure, and after a panic of one of the threads,
+        // which goes on from here.
+        self.failed = true;
         let streamed = self.stream_until_failure(decoder, feed, input, options, durable);
-        // What memory claims and what the disk holds may differ after a failure.
-        self.failed |= streamed.is_err();
+        self.failed = streamed.is_err();
         streamed
     }
 

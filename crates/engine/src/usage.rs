@@ -77,7 +77,8 @@ struct Part<'a> {
 impl Engine {
     /// The totals of a window.
     ///
-    /// **Errors**: `unknown_meter`, `unknown_dimension`; cells that cannot be read.
+    /// **Errors**: `unknown_meter`, `unknown_dimension`; cells that cannot be read; `store_closed` after a failure:
+    /// memory may then hold events that no disk has.
     pub fn usage(&self, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
         self.usage_under(&self.terms.terms, query)
     }
@@ -101,6 +102,7 @@ impl Engine {
         query: &UsageQuery<'_>,
         by: &[GroupBy],
     ) -> Result<Groups, EngineError> {
+        self.check_not_failed()?;
         let mut groups = Groups::new();
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
@@ -138,6 +140,7 @@ impl Engine {
     }
 
     fn events_under(&self, terms: &Terms, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
+        self.check_not_failed()?;
         let mut tests = Vec::new();
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
@@ -169,6 +172,7 @@ impl Engine {
     ///
     /// **Errors**: cells that cannot be read.
     pub fn accepted_by_source(&self) -> Result<BTreeMap<String, Totals>, EngineError> {
+        self.check_not_failed()?;
         let mut by_source: BTreeMap<String, Totals> = BTreeMap::new();
         let query = CellQuery {
             meter: None,

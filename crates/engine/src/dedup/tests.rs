@@ -1,5 +1,7 @@
 //! Whatever was claimed is found again, at any age and through freezes, flushes and merges, and nothing else is.
 
+mod covering;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
