@@ -5,15 +5,27 @@
 pub struct BadCoding(pub &'static str);
 
 /// Appends an unsigned number, seven bits a byte, low bits first.
-pub fn put_u64(out: &mut Vec<u8>, mut value: u64) {
+#[inline]
+pub fn put_u64(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else if value < 0x4000 {
+        out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
+    } else {
+        put_large(out, value);
+    }
+}
+
+fn put_large(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value as u8 & 0x7f) | 0x80);
+        out.push(value as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
 }
 
 /// Appends a signed number, zigzag coded.
+#[inline]
 pub fn put_i64(out: &mut Vec<u8>, value: i64) {
     put_u64(out, ((value << 1) ^ (value >> 63)) as u64);
 }

@@ -39,6 +39,35 @@ pub(crate) struct Workspace {
     column: Vec<u8>,
     packed: Vec<u8>,
     numbered: Numbered,
+    fields: Fields,
+}
+
+/// The accepted rows field by field, so that a row is read once.
+#[derive(Default)]
+struct Fields {
+    /// Source, type, account.
+    names: [Vec<u32>; 3],
+    times: Vec<i64>,
+    ids: Vec<Span>,
+    shapes: Vec<u32>,
+}
+
+impl Fields {
+    fn fill(&mut self, accepted: &Accepted) {
+        let Self { names, times, ids, shapes } = self;
+        let [sources, types, accounts] = names;
+        [&mut *sources, types, accounts, shapes].into_iter().for_each(Vec::clear);
+        times.clear();
+        ids.clear();
+        for row in accepted.rows.iter().map(|row| accepted.row(*row)) {
+            sources.push(row.source);
+            types.push(row.event_type);
+            accounts.push(row.account);
+            times.push(row.occurred_at.0);
+            ids.push(row.id);
+            shapes.push(row.shape);
+        }
+    }
 }
 
 impl Workspace {
@@ -72,62 +101,99 @@ impl Workspace {
             Some(packer) => packer,
             none => none.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
         };
-        self.packed.resize(zstd::zstd_safe::compress_bound(self.column.len()), 0);
+        let bound = zstd::zstd_safe::compress_bound(self.column.len());
+        if self.packed.len() < bound {
+            self.packed.resize(bound, 0);
+        }
         packer.compress_to_buffer(&self.column, &mut self.packed[..])
     }
 }
 
 /// The section `rows` and the section `ids` of a block.
 pub(super) fn encode(accepted: &Accepted, work: &mut Workspace) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let (mut out, mut id_bytes) = (Vec::new(), Vec::new());
+    let mut out = Vec::new();
     if accepted.is_empty() {
-        return Ok((out, id_bytes));
+        return Ok((out, Vec::new()));
     }
     let batch = &accepted.batch;
-    let rows: Vec<&Row> = accepted.rows.iter().map(|row| accepted.row(*row)).collect();
-    put_u64(&mut out, rows.len() as u64);
+    let mut fields = std::mem::take(&mut work.fields);
+    fields.fill(accepted);
+    put_u64(&mut out, accepted.len() as u64);
     let mut indices = IndexWriter::default();
     accepted.rows.iter().for_each(|row| indices.put(&mut work.column, row.index));
     work.put(&mut out)?;
     out.push(KIND_EVENT);
-    let names: [fn(&Row) -> u32; 3] = [|row| row.source, |row| row.event_type, |row| row.account];
-    for name in names {
-        for row in &rows {
-            let number = work.numbered.number(name(row));
-            put_u64(&mut work.column, u64::from(number));
-        }
+    let Fields { names, times: moments, ids, shapes } = &mut fields;
+    for names in names {
+        let Workspace { column, numbered, .. } = work;
+        names.iter_mut().for_each(|name| *name = numbered.number(*name));
+        put_all(column, names);
         work.put(&mut out)?;
     }
-    times(&rows, &mut work.column, &mut out);
+    times(moments, &mut work.column, &mut out);
     work.put(&mut out)?;
-    ids::encode(rows.iter().map(|row| batch.text(row.id)), &mut work.column, &mut id_bytes);
+    // Most ids are 16 bytes.
+    let mut id_bytes = Vec::with_capacity(ids.len() * 16);
+    ids::encode(ids.iter().map(|id| batch.bytes(*id)), &mut work.column, &mut id_bytes);
     work.put(&mut out)?;
-    properties(batch, &rows, work, &mut out)?;
+    properties(accepted, shapes, work, &mut out)?;
+    work.fields = fields;
     Ok((out, id_bytes))
 }
 
+/// Appends numbers one after the other.
+fn put_all(column: &mut Vec<u8>, numbers: &[u32]) {
+    // Most columns have but small ones, a byte each.
+    if numbers.iter().fold(0, |all, number| all | number) < 0x80 {
+        column.extend(numbers.iter().map(|number| *number as u8));
+    } else {
+        numbers.iter().for_each(|number| put_u64(column, u64::from(*number)));
+    }
+}
+
 /// The unit of time, then the differences in it.
-fn times(rows: &[&Row], column: &mut Vec<u8>, out: &mut Vec<u8>) {
-    let fits = |unit: &i64| rows.iter().all(|row| row.occurred_at.0 % unit == 0);
-    let at = TIME_UNITS.iter().position(fits).unwrap_or(TIME_UNITS.len() - 1);
+fn times(times: &[i64], column: &mut Vec<u8>, out: &mut Vec<u8>) {
+    // Every unit is a whole number of the next one: what does not fit one fits none before it.
+    let mut at = 0;
+    for time in times {
+        while in_units(*time, at) * TIME_UNITS[at] != *time {
+            at += 1;
+        }
+    }
     out.push(at as u8);
     let mut before = 0i64;
-    for row in rows {
-        let time = row.occurred_at.0 / TIME_UNITS[at];
+    for time in times {
+        let time = in_units(*time, at);
         put_i64(column, time.wrapping_sub(before));
         before = time;
     }
 }
 
+/// A time in a unit, rounded to zero. A divisor that is known is a product.
+fn in_units(time: i64, unit: usize) -> i64 {
+    match unit {
+        0 => time / TIME_UNITS[0],
+        1 => time / TIME_UNITS[1],
+        2 => time / TIME_UNITS[2],
+        _ => time,
+    }
+}
+
 /// The shapes, the shape of each row where there are several, then of each shape one column a member.
-fn properties(batch: &Batch, rows: &[&Row], work: &mut Workspace, out: &mut Vec<u8>) -> Result<(), String> {
+fn properties(
+    accepted: &Accepted,
+    shapes: &[u32],
+    work: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let batch = &accepted.batch;
     let mut used: Vec<u32> = Vec::new();
     let mut place_of = vec![u32::MAX; batch.shapes().len()];
-    for row in rows {
-        let place = &mut place_of[row.shape as usize];
+    for shape in shapes {
+        let place = &mut place_of[*shape as usize];
         if *place == u32::MAX {
             *place = used.len() as u32;
-            used.push(row.shape);
+            used.push(*shape);
         }
     }
     put_u64(&mut work.column, used.len() as u64);
@@ -140,32 +206,34 @@ fn properties(batch: &Batch, rows: &[&Row], work: &mut Workspace, out: &mut Vec<
         }
     }
     work.put(out)?;
+    let mut of_shape: Vec<Vec<AcceptedRow>> = vec![Vec::new(); used.len()];
     if used.len() > 1 {
-        rows.iter().for_each(|row| put_u64(&mut work.column, u64::from(place_of[row.shape as usize])));
+        for (row, shape) in accepted.rows.iter().zip(shapes) {
+            let place = place_of[*shape as usize];
+            put_u64(&mut work.column, u64::from(place));
+            of_shape[place as usize].push(*row);
+        }
         work.put(out)?;
     }
-    let mut of_shape: Vec<Vec<&Row>> = vec![Vec::new(); used.len()];
-    if used.len() == 1 {
-        of_shape[0] = rows.to_vec();
-    } else {
-        rows.iter().for_each(|row| of_shape[place_of[row.shape as usize] as usize].push(row));
-    }
+    let mut values: Vec<Span> = Vec::new();
     for (shape, rows) in used.iter().zip(&of_shape) {
+        let rows = if used.len() == 1 { &accepted.rows } else { rows };
         let open = batch.shapes()[*shape as usize].members().iter().filter(|(_, kind)| kind.has_value());
         for (place, (_, kind)) in open.enumerate() {
-            let values = || rows.iter().map(|row| batch.values_of(row)[place]);
+            values.clear();
+            values.extend(rows.iter().map(|row| batch.values_of(accepted.row(*row))[place]));
             match kind {
-                Kind::Number => numbers(batch, values(), work, out)?,
+                Kind::Number => numbers(batch, &values, work, out)?,
                 Kind::Tree => {
-                    for value in values() {
-                        values::encode(batch.tree(value), 0, &mut work.column)?;
+                    for value in &values {
+                        values::encode(batch.tree(*value), 0, &mut work.column)?;
                     }
                     work.put(out)?;
                 }
                 _ => {
-                    values().for_each(|value| put_u64(&mut work.column, u64::from(value.length)));
+                    values.iter().for_each(|value| put_u64(&mut work.column, u64::from(value.length)));
                     work.put(out)?;
-                    values().for_each(|value| work.column.extend_from_slice(batch.text(value).as_bytes()));
+                    values.iter().for_each(|value| work.column.extend_from_slice(batch.bytes(*value)));
                     work.put(out)?;
                 }
             }
@@ -174,19 +242,14 @@ fn properties(batch: &Batch, rows: &[&Row], work: &mut Workspace, out: &mut Vec<
     Ok(())
 }
 
-fn numbers(
-    batch: &Batch,
-    values: impl Iterator<Item = Span> + Clone,
-    work: &mut Workspace,
-    out: &mut Vec<u8>,
-) -> Result<(), String> {
-    for value in values.clone() {
-        match integer(batch.text(value).as_bytes()) {
+fn numbers(batch: &Batch, values: &[Span], work: &mut Workspace, out: &mut Vec<u8>) -> Result<(), String> {
+    for value in values {
+        match integer(batch.bytes(*value)) {
             Some(number) => put_i64(&mut work.column, number),
             None => {
                 work.column.clear();
                 out.push(DECIMALS);
-                values.clone().for_each(|value| put_bytes(&mut work.column, batch.text(value).as_bytes()));
+                values.iter().for_each(|value| put_bytes(&mut work.column, batch.bytes(*value)));
                 return work.put(out);
             }
         }
@@ -215,9 +278,10 @@ fn integer(text: &[u8]) -> Option<i64> {
         if digit > 9 {
             return None;
         }
-        value = value * 10 + i64::from(digit);
+        // 18 digits are less than 2^63.
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
     }
-    Some(if negative { -value } else { value })
+    Some(if negative { value.wrapping_neg() } else { value })
 }
 
 fn kind_byte(kind: Kind) -> u8 {
