@@ -121,10 +121,13 @@ impl BlockHeader {
         }
     }
 
-    /// Whether an accepted row may lie in [start, end).
-    pub(crate) fn may_hold(&self, (start, end): (Instant, Instant)) -> bool {
+    /// Whether an accepted row may lie in one of some windows [start, end), which are in order and apart.
+    pub(crate) fn may_hold(&self, windows: &[(Instant, Instant)]) -> bool {
         match self.occurred {
-            Some((first, last)) => first < end.0 && last >= start.0,
+            Some((first, last)) => {
+                let at = windows.partition_point(|(_, end)| end.0 <= first);
+                windows.get(at).is_some_and(|(start, _)| start.0 <= last)
+            }
             // Blocks of format 1 do not say.
             None => self.format < 2,
         }

@@ -106,9 +106,9 @@ pub(crate) fn decode(record: &[u8]) -> Result<Block, String> {
 }
 
 /// A block, unless its header says that none of its rows lies in a window.
-pub(crate) fn decode_within(record: &[u8], window: (Instant, Instant)) -> Result<Option<Block>, String> {
+pub(crate) fn decode_within(record: &[u8], windows: &[(Instant, Instant)]) -> Result<Option<Block>, String> {
     let (header, ..) = split(record)?;
-    header.may_hold(window).then(|| decode(record)).transpose()
+    header.may_hold(windows).then(|| decode(record)).transpose()
 }
 
 /// A block without its accepted rows: what became of records, and what is kept of the refused.

@@ -24,7 +24,7 @@ pub struct Blocks(Records);
 pub struct Headers(Records);
 
 /// Blocks in order that may hold rows of a window.
-pub struct BlocksWithin(Records, (Instant, Instant));
+pub struct BlocksWithin(Records, Vec<(Instant, Instant)>);
 
 /// Blocks in order without their accepted rows: counters, first sights, what is kept of the refused.
 pub struct Fates(Records);
@@ -55,9 +55,10 @@ impl Roots {
         Blocks(self.records(&LOG, from))
     }
 
-    /// As [`Roots::blocks`], without those that hold no accepted row whose `occurred_at` lies in [start, end).
-    pub fn blocks_within(&self, from: u64, start: Instant, end: Instant) -> BlocksWithin {
-        BlocksWithin(self.records(&LOG, from), (start, end))
+    /// As [`Roots::blocks`], without those that hold no accepted row whose `occurred_at` lies in one of some windows
+    /// [start, end), which are in order and apart from each other.
+    pub fn blocks_within(&self, from: u64, windows: Vec<(Instant, Instant)>) -> BlocksWithin {
+        BlocksWithin(self.records(&LOG, from), windows)
     }
 
     /// As [`Roots::blocks`], without the accepted rows.
@@ -123,7 +124,7 @@ impl Iterator for BlocksWithin {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let read = self.0.next_with(|record| block_codec::decode_within(&record.bytes, self.1))?;
+            let read = self.0.next_with(|record| block_codec::decode_within(&record.bytes, &self.1))?;
             if let Some(block) = read.transpose() {
                 return Some(block);
             }
