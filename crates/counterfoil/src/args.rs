@@ -79,6 +79,7 @@ pub enum Command {
     /// Answers what was used
     #[command(after_help = "Examples:\n  counterfoil usage --total\n  \
         counterfoil usage --meter error --from 2026-08-01 --to 2026-09-01 --by account --by day\n  \
+        counterfoil usage --meter error --zone Europe/Berlin --from 2026-08-01 --to 2026-08-02 --by hour\n  \
         counterfoil usage --events --meter error --account org-1 --from 2026-08-01 --to 2026-08-02")]
     Usage(UsageArgs),
     /// Rates a usage file by a price file, without a store

@@ -19,7 +19,7 @@ use store::SegmentSizes;
 
 const QUERIES: u64 = 2_000;
 const QUERIES_A_WORLD: u64 = 500;
-const RECORDS: u64 = 2_000;
+const RECORDS: u64 = 1_600;
 const SECOND: i64 = 1_000_000_000;
 const HOUR: i64 = 3_600 * SECOND;
 const CELL: i64 = 900 * SECOND;
