@@ -108,7 +108,7 @@ fn hour_label(start: i64, offset: Offset) -> String {
         seconds / 3_600,
         seconds / 60 % 60
     );
-    if seconds % 60 > 0 {
+    if !seconds.is_multiple_of(60) {
         label.push_str(&format!(":{:02}", seconds % 60));
     }
     label
