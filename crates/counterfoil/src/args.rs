@@ -79,6 +79,7 @@ pub enum Command {
     /// Answers what was used
     #[command(after_help = "Examples:\n  counterfoil usage --total\n  \
         counterfoil usage --meter error --from 2026-08-01 --to 2026-09-01 --by account --by day\n  \
+        counterfoil usage --meter error --zone Europe/Berlin --from 2026-08-01 --to 2026-08-02 --by hour\n  \
         counterfoil usage --events --meter error --account org-1 --from 2026-08-01 --to 2026-08-02")]
     Usage(UsageArgs),
     /// Rates a usage file by a price file, without a store
@@ -188,10 +189,10 @@ pub struct UsageArgs {
     /// Until when, excluded: a date or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// The zone of dates, days and months
+    /// The zone of dates, hours, days and months
     #[arg(long, default_value = "UTC")]
     pub zone: String,
-    /// Groups: account, source, type, day, month, or a dimension of the meter
+    /// Groups: account, source, type, hour, day, month, or a dimension of the meter
     #[arg(long, value_name = "GROUP")]
     pub by: Vec<String>,
     /// Keeps a value of a dimension; repeat it for more values or dimensions
@@ -209,8 +210,8 @@ pub struct UsageArgs {
     /// What arrived behind a seal
     #[arg(long)]
     pub late: bool,
-    /// Lists events by the meters known at a journal row
-    #[arg(long, value_name = "ROW", requires = "events")]
+    /// Reads usage by the meters known at a journal row
+    #[arg(long, value_name = "ROW", conflicts_with_all = ["fates", "late"])]
     pub known_at: Option<u64>,
     /// Reads usage as of a log position
     #[arg(long, value_name = "POSITION")]

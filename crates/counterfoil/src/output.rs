@@ -74,7 +74,7 @@ impl Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let status = match error.code {
-            "bad_period" | "unknown_meter" | "unknown_dimension" => 2,
+            "bad_period" | "unknown_meter" | "unknown_dimension" | "unknown_row" => 2,
             _ => 3,
         };
         Self { status, code: error.code.to_owned(), message: error.message, hint: error.hint }

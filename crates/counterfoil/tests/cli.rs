@@ -347,6 +347,34 @@ fn quarantine_is_repaired_and_replayed() {
 }
 
 #[test]
+fn an_hour_that_comes_twice_is_two_rows_in_order() {
+    let desk = Desk::configured();
+    let times = ["2025-10-26T00:59:59.999Z", "2025-10-26T01:00:00Z", "2025-10-26T02:00:00Z"];
+    let events: Vec<String> =
+        times.iter().enumerate().map(|(n, time)| call(&format!("e-{n}"), "a-1", time)).collect();
+    let lines: Vec<&str> = events.iter().map(String::as_str).collect();
+    desk.ingest("a.ndjson", &lines).status(0);
+    let ask = |args: &[&str]| {
+        let args =
+            [&["--format", "json", "usage", "--meter", "calls", "--zone", "Europe/Berlin"], args].concat();
+        desk.run(&args).status(0).json()["meters"].clone()
+    };
+    let rows = ask(&["--from", "2025-10-26", "--to", "2025-10-27", "--by", "hour"]);
+    let hours: Vec<&str> =
+        rows.as_array().expect("rows").iter().filter_map(|row| row["group"]["hour"].as_str()).collect();
+    assert_eq!(hours, ["2025-10-26T02:00+02:00", "2025-10-26T02:00+01:00", "2025-10-26T03:00+01:00"]);
+    // An edge inside a cell, and one at an event.
+    let rows = ask(&["--from", "2025-10-26T00:59:59.999Z", "--to", "2025-10-26T02:00:00Z"]);
+    assert_eq!(rows[0]["count"], "2");
+    let rows =
+        ask(&["--from", "2025-10-26T00:59:59.9990001Z", "--to", "2025-10-26T02:00:00.1Z", "--by", "day"]);
+    assert_eq!((&rows[0]["count"], &rows[0]["group"]["day"]), (&"2".into(), &"2025-10-26".into()));
+    // By the terms of a row before there was a meter, and of one that is not there.
+    desk.run(&["usage", "--meter", "calls", "--known-at", "1"]).fails(2, "unknown_meter");
+    desk.run(&["usage", "--meter", "calls", "--known-at", "99999"]).fails(2, "unknown_row");
+}
+
+#[test]
 fn a_bill_is_shown_and_explained() {
     let desk = Desk::configured();
     let lines: Vec<String> = (0..5).map(|n| call(&format!("c-{n}"), "a-1", "2026-10-03T10:00:00Z")).collect();

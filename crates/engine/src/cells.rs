@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metering::{CELL_NS, Cell, CellKey, Digest, Fingerprint, Instant, Meter, cell_start};
+use metering::{CELL_NS, Cell, CellKey, Digest, Fingerprint, Instant, Meter};
 use money::{Quantity, Sum};
 use store::runs::{CellRun, CellScan, CellTable, Checkpoint};
 use store::{Accepted, Disk};
@@ -31,25 +31,13 @@ pub struct CellQuery<'a> {
 
 impl CellQuery<'_> {
     /// Whether a whole cell lies inside the window.
-    fn holds(&self, cell: Instant) -> bool {
+    pub fn holds(&self, cell: Instant) -> bool {
         cell >= self.start && cell.0.saturating_add(CELL_NS) <= self.end.0
     }
 
-    /// The cells that the window cuts: their events must be read from the log.
-    pub fn cut_cells(&self) -> Vec<Instant> {
-        let mut cut = Vec::new();
-        if self.start >= self.end {
-            return cut;
-        }
-        for edge in [self.start, self.end] {
-            let cell = cell_start(edge);
-            // The ends of time cut nothing.
-            let is_open = edge <= Instant::MIN || edge >= Instant::MAX;
-            if cell != edge && !is_open && !cut.contains(&cell) {
-                cut.push(cell);
-            }
-        }
-        cut
+    /// Whether some of a cell lies inside the window.
+    fn meets(&self, cell: Instant) -> bool {
+        cell < self.end && cell.0.saturating_add(CELL_NS) > self.start.0
     }
 }
 
@@ -131,8 +119,8 @@ impl KnownAccounts {
     }
 }
 
-/// A stretch of the log that no run answers for a query, to be read event by event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A stretch of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stretch {
     /// From this position on.
     pub from: u64,
@@ -257,21 +245,37 @@ impl Cells {
         query: &CellQuery<'_>,
         visit: &mut dyn FnMut(&CellKey, &Cell),
     ) -> Result<Visited, EngineError> {
+        self.visit_stretches(query, &mut |_, key, cell| {
+            if query.holds(key.start) {
+                visit(key, cell);
+            }
+        })
+    }
+
+    /// Visits the cells that lie in the window or are cut by it, each with the stretch of the log that it is of.
+    ///
+    /// **Errors**: a run that cannot be read.
+    pub fn visit_stretches(
+        &self,
+        query: &CellQuery<'_>,
+        visit: &mut dyn FnMut(Stretch, &CellKey, &Cell),
+    ) -> Result<Visited, EngineError> {
         let version = query.meter.map(|meter| (meter.name.clone(), meter.version));
         let types = query.meter.map(|meter| meter.event_types.as_slice());
         let stored = CellScan { meter: version.as_ref(), derive: None, account: query.account, types };
         let derive = query.meter.and_then(Meter::derivation);
         let derived = derive.map(|derive| CellScan { derive: Some(derive), ..stored });
-        let mut inside = |key: &CellKey, cell: &Cell| {
-            if query.holds(key.start) {
-                visit(key, cell);
+        let mut inside = |stretch, key: &CellKey, cell: &Cell| {
+            if query.meets(key.start) {
+                visit(stretch, key, cell);
             }
         };
         let mut visited = Visited::default();
         for run in &self.runs {
-            if visited.takes(query, run.fact().from, run.fact().to) {
+            let stretch = Stretch { from: run.fact().from, to: run.fact().to };
+            if visited.takes(query, stretch.from, stretch.to) {
                 for scan in derived.iter().chain([&stored]) {
-                    run.scan(scan, &mut inside)?;
+                    run.scan(scan, &mut |key, cell| inside(stretch, key, cell))?;
                 }
                 visited.overflow |= version.as_ref().is_some_and(|version| run.is_overflowed(version));
             }
@@ -281,7 +285,7 @@ impl Cells {
         for (from, to, cells) in frozen.chain(pending) {
             if visited.takes(query, from, to) {
                 for scan in derived.iter().chain([&stored]) {
-                    cells.scan(scan, &mut inside);
+                    cells.scan(scan, &mut |key, cell| inside(Stretch { from, to }, key, cell));
                 }
                 visited.overflow |= version.as_ref().is_some_and(|version| cells.overflows(version));
             }

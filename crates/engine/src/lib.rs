@@ -70,5 +70,5 @@ pub use prepare::{Prepared, prepare};
 pub use quarantine::{REPLAY_FEED, Repair, Replayed};
 pub use shard::Shard;
 pub use terms::TermSet;
-pub use usage::{GroupBy, ListedEvent, UsageQuery};
+pub use usage::{GroupBy, Groups, ListedEvent, UsageQuery, hour_order};
 pub use verify::{Finding, Verified, verify};

@@ -1,15 +1,19 @@
 //! Questions about usage: totals of a window, grouped, as of a cut; single events in order.
 
+mod group;
+mod read;
+
 use std::collections::BTreeMap;
 
 use invoicing::terms::Terms;
-use metering::{CELL_NS, Cell, CellKey, Event, EventView, Instant, Meter, Zone, cell_start};
+use metering::{Cell, CellKey, Event, EventView, Instant, Meter, Zone};
 use store::Block;
 
-use crate::cells::{CellQuery, Stretch, Totals};
+use crate::cells::{CellQuery, Totals};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::terms::TermSet;
+use group::{DimensionTest, Grouping, cardinality_exceeded, dimension_filter};
 
 /// A window of usage of one meter.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub enum GroupBy {
     Type,
     /// By a dimension of the meter.
     Dimension(String),
+    /// By hour as the clocks of a zone show it, with its offset: an hour that comes twice is two groups.
+    Hour(Zone),
     /// By civil day, in a zone.
     Day(Zone),
     /// By civil month, in a zone.
@@ -89,11 +95,39 @@ impl Engine {
         Ok(groups.into_values().next().unwrap_or(Totals::ZERO))
     }
 
-    /// The totals of a window by group; a group without usage is absent.
+    /// The totals of a window by group; a group without usage is absent. Groups sort as texts; hours as
+    /// [`hour_order`] says.
     ///
     /// **Errors**: as [`Engine::usage`].
     pub fn usage_by(&self, query: &UsageQuery<'_>, by: &[GroupBy]) -> Result<Groups, EngineError> {
         self.groups_under(&self.terms.terms, query, by)
+    }
+
+    /// The same by the meters known at a journal row: with the cut of the query, what was to be seen then.
+    ///
+    /// **Errors**: as [`Engine::usage`]; `unknown_row`.
+    pub fn usage_by_known_at(
+        &self,
+        known_at: u64,
+        query: &UsageQuery<'_>,
+        by: &[GroupBy],
+    ) -> Result<Groups, EngineError> {
+        self.groups_under(&self.terms_known_at(known_at)?.terms, query, by)
+    }
+
+    /// The terms known at a journal row.
+    ///
+    /// **Errors**: `unknown_row` where the journal ends before it; a stored document that this build cannot read.
+    pub fn terms_known_at(&self, known_at: u64) -> Result<TermSet, EngineError> {
+        let head = self.roots.head().number;
+        if known_at > head {
+            return Err(EngineError::not_found(
+                "unknown_row",
+                format!("expected a journal row from 0 to {head}, found `{known_at}`"),
+                "name a row that is there; leave it out for the latest",
+            ));
+        }
+        TermSet::load(&self.tables, known_at)
     }
 
     pub(crate) fn groups_under(
@@ -106,12 +140,9 @@ impl Engine {
         let mut groups = Groups::new();
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
-            let group = grouping(terms, part.meter, by)?;
-            let overflow = self.visit_part(query, &part, &mut |key, cell| {
-                if fits(&key.dimensions) {
-                    groups.entry(group(key)).or_insert(Totals::ZERO).add(cell);
-                }
-            })?;
+            let grouping = Grouping::of(terms, part.meter, by)?;
+            let mut tally = Tally { engine: self, meter: part.meter, fits, grouping, groups: &mut groups };
+            let overflow = self.visit_part(query, &part, &mut tally)?;
             let asks_dimensions =
                 !query.only.is_empty() || by.iter().any(|by| matches!(by, GroupBy::Dimension(_)));
             if overflow && asks_dimensions {
@@ -130,40 +161,22 @@ impl Engine {
 
     /// The same by the meters known at a journal row: the events that a line read which was rated then.
     ///
-    /// **Errors**: as [`Engine::events`].
+    /// **Errors**: as [`Engine::events`]; `unknown_row`.
     pub fn events_known_at(
         &self,
         known_at: u64,
         query: &UsageQuery<'_>,
     ) -> Result<Vec<ListedEvent>, EngineError> {
-        self.events_under(&TermSet::load(&self.tables, known_at)?.terms, query)
+        self.events_under(&self.terms_known_at(known_at)?.terms, query)
     }
 
     fn events_under(&self, terms: &Terms, query: &UsageQuery<'_>) -> Result<Vec<ListedEvent>, EngineError> {
         self.check_not_failed()?;
-        let mut tests = Vec::new();
+        let mut listed = Vec::new();
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
-            tests.push((part, fits));
+            self.visit_part(query, &part, &mut Listing { meter: part.meter, fits, listed: &mut listed })?;
         }
-        let mut listed = Vec::new();
-        let window = (query.start, query.end);
-        self.read_within(Stretch { from: 0, to: query.as_of }, window, &mut |block, index, event| {
-            for (part, fits) in &tests {
-                let meter = part.meter;
-                let counts = within(query.account, part.start, part.end, event)
-                    && meter.counts(event)
-                    && fits(&meter.dimensions_of(event));
-                if counts {
-                    listed.push(ListedEvent {
-                        position: block.position + u64::from(index),
-                        received_at: block.draft.received_at,
-                        value: meter.value_of(event).ok(),
-                        event: event.to_event(),
-                    });
-                }
-            }
-        })?;
         listed.sort_by(|a, b| a.order().cmp(&b.order()));
         Ok(listed)
     }
@@ -187,80 +200,92 @@ impl Engine {
         debug_assert!(visited.left.is_empty(), "cells reach to the end of the log");
         Ok(by_source)
     }
+}
 
-    /// Cells of one version in its part of the window, cut cells read from the log. Answers whether its dimensions
-    /// were not kept somewhere.
-    fn visit_part(
-        &self,
-        query: &UsageQuery<'_>,
-        part: &Part<'_>,
-        visit: &mut dyn FnMut(&CellKey, &Cell),
-    ) -> Result<bool, EngineError> {
-        let cells = CellQuery {
-            meter: Some(part.meter),
-            account: query.account,
-            start: part.start,
-            end: part.end,
-            as_of: query.as_of,
-        };
-        let visited = self.cells.visit(&cells, visit)?;
-        let cut = cells.cut_cells();
-        let in_log = |event: EventView<'_>| within(query.account, part.start, part.end, event);
-        let in_cut = |event: EventView<'_>| cut.contains(&cell_start(event.occurred_at));
-        let mut add = |event: EventView<'_>| {
-            if let Some((key, cell)) = metering::meter_cell(event, self.digest(event), part.meter) {
-                visit(&key, &cell);
-            }
-        };
-        for stretch in &visited.left {
-            self.read(*stretch, &mut |_, _, event| {
-                if in_log(event) && !in_cut(event) {
-                    add(event);
-                }
-            })?;
+/// What goes through one version's part of a window.
+trait Visitor {
+    /// Whether a cell that lies in the window is taken as a whole; the events of every other are read.
+    fn is_whole(&mut self, cell: Instant) -> bool;
+
+    /// A whole cell.
+    fn cell(&mut self, key: &CellKey, cell: &Cell);
+
+    /// An event that the meter counts, at its place in a block.
+    fn event(&mut self, block: &Block, index: u32, event: EventView<'_>);
+}
+
+/// Adds up by group.
+struct Tally<'a> {
+    engine: &'a Engine,
+    meter: &'a Meter,
+    fits: DimensionTest,
+    grouping: Grouping,
+    groups: &'a mut Groups,
+}
+
+impl Tally<'_> {
+    fn add(&mut self, key: &CellKey, moment: Instant, cell: &Cell) {
+        if (self.fits)(&key.dimensions) {
+            let group = self.grouping.group(key, moment);
+            self.groups.entry(group).or_insert(Totals::ZERO).add(cell);
         }
-        for cell in &cut {
-            // Only the blocks that reach into the cell are unpacked.
-            let end = Instant(cell.0.saturating_add(CELL_NS));
-            self.read_within(Stretch { from: 0, to: query.as_of }, (*cell, end), &mut |_, _, event| {
-                if in_log(event) && cell_start(event.occurred_at) == *cell {
-                    add(event);
-                }
-            })?;
-        }
-        Ok(visited.overflow)
+    }
+}
+
+impl Visitor for Tally<'_> {
+    fn is_whole(&mut self, cell: Instant) -> bool {
+        self.grouping.is_whole(cell)
     }
 
-    /// Reads the accepted events of a stretch of the log.
-    pub(crate) fn read(
-        &self,
-        stretch: Stretch,
-        visit: &mut dyn FnMut(&Block, u32, EventView<'_>),
-    ) -> Result<(), EngineError> {
-        self.read_within(stretch, (Instant(i64::MIN), Instant(i64::MAX)), visit)
+    fn cell(&mut self, key: &CellKey, cell: &Cell) {
+        self.add(key, key.start, cell);
     }
 
-    /// Reads the accepted events of a stretch of the log, of blocks only that reach into a window.
-    fn read_within(
-        &self,
-        stretch: Stretch,
-        (start, end): (Instant, Instant),
-        visit: &mut dyn FnMut(&Block, u32, EventView<'_>),
-    ) -> Result<(), EngineError> {
-        for block in self.roots.blocks_within(stretch.from, start, end) {
-            let block = block?;
-            if block.position >= stretch.to {
-                break;
-            }
-            for (index, event) in block.draft.accepted.iter() {
-                let position = block.position + u64::from(index);
-                if position >= stretch.from && position < stretch.to {
-                    visit(&block, index, event);
-                }
-            }
+    fn event(&mut self, _block: &Block, _index: u32, event: EventView<'_>) {
+        if let Some((key, cell)) = metering::meter_cell(event, self.engine.digest(event), self.meter) {
+            self.add(&key, event.occurred_at, &cell);
         }
-        Ok(())
     }
+}
+
+/// Lists every event.
+struct Listing<'a> {
+    meter: &'a Meter,
+    fits: DimensionTest,
+    listed: &'a mut Vec<ListedEvent>,
+}
+
+impl Visitor for Listing<'_> {
+    fn is_whole(&mut self, _cell: Instant) -> bool {
+        false
+    }
+
+    fn cell(&mut self, _key: &CellKey, _cell: &Cell) {}
+
+    fn event(&mut self, block: &Block, index: u32, event: EventView<'_>) {
+        if (self.fits)(&self.meter.dimensions_of(event)) {
+            self.listed.push(ListedEvent {
+                position: block.position + u64::from(index),
+                received_at: block.draft.received_at,
+                value: self.meter.value_of(event).ok(),
+                event: event.to_event(),
+            });
+        }
+    }
+}
+
+/// Where the hour of a [`GroupBy::Hour`] group stands in time: by it hours sort as they came, also where the clocks
+/// showed one twice. None for a text that is no such hour.
+pub fn hour_order(label: &str) -> Option<i64> {
+    let (shown, offset) = (label.get(..16)?, label.get(16..)?);
+    let shown = Instant::parse_rfc3339(&format!("{shown}:00Z")).ok()?;
+    let (sign, offset) = offset.split_at_checked(1)?;
+    let mut seconds = 0i64;
+    for (part, unit) in offset.split(':').zip([3_600, 60, 1]) {
+        seconds += part.parse::<i64>().ok()?.checked_mul(unit)?;
+    }
+    let seconds = if sign == "-" { -seconds } else { seconds };
+    shown.0.checked_sub(seconds.checked_mul(1_000_000_000)?)
 }
 
 /// The versions of a meter over a window: each counts from its `effective_at` to the next.
@@ -273,6 +298,9 @@ fn parts<'t>(terms: &'t Terms, query: &UsageQuery<'_>) -> Result<Vec<Part<'t>>, 
             format!("no meter is named `{}`", query.meter),
             format!("known meters: {}", known.join(", ")),
         ));
+    }
+    if query.start >= query.end {
+        return Ok(Vec::new());
     }
     let mut edges: Vec<Instant> =
         meters.versions(query.meter).iter().map(|meter| meter.effective_at).collect();
@@ -291,74 +319,4 @@ fn within(account: Option<&str>, start: Instant, end: Instant, event: EventView<
     event.occurred_at >= start
         && event.occurred_at < end
         && account.is_none_or(|account| event.account == account)
-}
-
-/// The place of a dimension in the cells of a meter version; none where only other versions have it.
-fn dimension_index(terms: &Terms, meter: &Meter, dimension: &str) -> Result<Option<usize>, EngineError> {
-    let place = |meter: &Meter| meter.dimensions.iter().position(|known| known == dimension);
-    if place(meter).is_none()
-        && !terms.meters.versions(&meter.name).iter().any(|other| place(other).is_some())
-    {
-        let known = match meter.dimensions.as_slice() {
-            [] => "it has no dimensions; add them to the meter to filter and group by them".to_owned(),
-            known => format!("its dimensions: {}", known.join(", ")),
-        };
-        let message = format!("meter `{}` has no dimension `{dimension}`", meter.name);
-        return Err(EngineError::invalid("unknown_dimension", message, known));
-    }
-    Ok(place(meter))
-}
-
-fn cardinality_exceeded(meter: &Meter) -> EngineError {
-    EngineError::invalid(
-        "cardinality_exceeded",
-        format!("the dimensions of meter `{}` have too many values to be told apart", meter.name),
-        "ask for its totals, or give the meter fewer dimensions in a new version",
-    )
-}
-
-type DimensionTest = Box<dyn Fn(&[Option<String>]) -> bool>;
-type CellGroup<'a> = Box<dyn Fn(&CellKey) -> Vec<Option<String>> + 'a>;
-
-/// A dimension that a version does not have is absent there: no value of it is kept.
-fn dimension_filter(
-    terms: &Terms,
-    meter: &Meter,
-    only: &[(String, Vec<String>)],
-) -> Result<DimensionTest, EngineError> {
-    let mut tests = Vec::new();
-    for (dimension, values) in only {
-        tests.push((dimension_index(terms, meter, dimension)?, values.clone()));
-    }
-    Ok(Box::new(move |dimensions| {
-        tests.iter().all(|(place, values)| {
-            let value = place.and_then(|place| dimensions.get(place)).and_then(Option::as_ref);
-            value.is_some_and(|value| values.contains(value))
-        })
-    }))
-}
-
-fn grouping<'a>(terms: &Terms, meter: &Meter, by: &'a [GroupBy]) -> Result<CellGroup<'a>, EngineError> {
-    let mut places = Vec::new();
-    for group in by {
-        places.push(match group {
-            GroupBy::Dimension(dimension) => dimension_index(terms, meter, dimension)?,
-            _ => None,
-        });
-    }
-    Ok(Box::new(move |key| {
-        by.iter()
-            .zip(&places)
-            .map(|(group, place)| match group {
-                GroupBy::Account => Some(key.account.clone()),
-                GroupBy::Source => Some(key.source.clone()),
-                GroupBy::Type => Some(key.event_type.clone()),
-                GroupBy::Dimension(_) => {
-                    place.and_then(|place| key.dimensions.get(place)).and_then(Clone::clone)
-                }
-                GroupBy::Day(zone) => Some(zone.date_of(key.start).to_string()),
-                GroupBy::Month(zone) => Some(zone.date_of(key.start).to_string()[..7].to_owned()),
-            })
-            .collect()
-    }))
 }

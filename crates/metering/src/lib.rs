@@ -48,6 +48,7 @@
 
 mod aggregate;
 mod batch;
+mod bucket;
 mod cell;
 mod civil;
 mod code;
@@ -73,6 +74,7 @@ mod zone;
 
 pub use aggregate::{Derivation, aggregate, base_quantities, base_quantity, base_units, meter_cell};
 pub use batch::{Batch, Kind, Row, Shape, Span, seeded};
+pub use bucket::{Bucket, BucketUnit};
 pub use cell::{CELL_NS, Cell, CellKey, cell_start};
 pub use civil::{CivilDate, DateError};
 pub use code::{Code, Rejection, UnknownCode};

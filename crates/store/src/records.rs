@@ -56,6 +56,24 @@ impl Records {
         }
     }
 
+    /// The records of one segment from a sector on, up to the ordinal `end`; what the first of them must be is known.
+    ///
+    /// **Errors**: the segment cannot be opened.
+    pub fn within(
+        disk: Arc<dyn Disk>,
+        kind: &'static LogKind,
+        (store_id, log_id): (Id, Id),
+        segment: &SegmentName,
+        sector: u64,
+        expected: (u64, Hash),
+        end: u64,
+    ) -> Result<Self, StoreError> {
+        let mut reader = SegmentReader::open(&*disk, &segment.path(kind), log_id)?;
+        reader.seek(sector);
+        let records = Self::new(disk, kind, store_id, log_id, Vec::new(), expected.0, end);
+        Ok(Self { expected: Some(expected), reader: Some(reader), ..records })
+    }
+
     /// A stream that gives one error.
     pub fn failed(disk: Arc<dyn Disk>, kind: &'static LogKind, error: StoreError) -> Self {
         let none = Id([0; 16]);

@@ -7,6 +7,7 @@ mod append;
 mod create;
 mod found;
 mod open;
+mod places;
 mod read;
 
 use std::sync::Arc;
@@ -135,6 +136,7 @@ pub struct Roots {
     last_known_at: u64,
     last_received_at: Option<Instant>,
     work: Workspace,
+    places: places::Places,
     state: State,
     _lock: Option<Box<dyn Send + Sync>>,
 }

@@ -10,6 +10,8 @@ use crate::id::Id;
 use crate::segment::{PREFIX_BYTES, Prefix, RawRecord};
 
 const BUFFER_SECTORS: u64 = 512;
+/// As much is read at once of a record of which only the beginning is wanted.
+const HEAD_SECTORS: u64 = 8;
 
 /// What stands at a place of a segment.
 pub(crate) enum Step {
@@ -31,6 +33,7 @@ pub(crate) struct SegmentReader {
     at: u64,
     buffer: Vec<u8>,
     buffer_first: u64,
+    read_ahead: u64,
 }
 
 impl SegmentReader {
@@ -42,7 +45,54 @@ impl SegmentReader {
             Ok((file, length))
         };
         let (file, length) = open().map_err(|error| StoreError::io(format!("open `{name}`"), &error))?;
-        Ok(Self { name: name.to_owned(), file, log_id, length, at: 0, buffer: Vec::new(), buffer_first: 0 })
+        Ok(Self {
+            name: name.to_owned(),
+            file,
+            log_id,
+            length,
+            at: 0,
+            buffer: Vec::new(),
+            buffer_first: 0,
+            read_ahead: BUFFER_SECTORS,
+        })
+    }
+
+    /// Goes to the first sector of a record.
+    pub fn seek(&mut self, sector: u64) {
+        self.at = sector;
+    }
+
+    /// As [`SegmentReader::step`], of a record the first bytes only: as many as `wanted` says of what its first sector
+    /// holds. The others are neither read nor checked.
+    pub fn step_head(&mut self, wanted: impl Fn(&[u8]) -> usize) -> Result<Step, StoreError> {
+        self.read_ahead = HEAD_SECTORS;
+        let sector = self.at;
+        if sector >= self.sectors() {
+            return Ok(Step::End);
+        }
+        let mut bytes = match framed::payload(sector, self.fill(sector, 1)?) {
+            Ok(payload) => payload.to_vec(),
+            Err(bad) => return Ok(Step::Bad(bad)),
+        };
+        let prefix = Prefix::parse(&bytes, self.log_id)
+            .ok_or_else(|| self.corrupt(sector, "a record of another log or none"))?;
+        prefix.check_version(&self.name)?;
+        bytes.drain(..PREFIX_BYTES);
+        let wanted = wanted(&bytes).min(prefix.length);
+        let next = sector + prefix.sectors();
+        let head = (framed::sectors_of(wanted.saturating_add(PREFIX_BYTES)) as u64).max(1);
+        if next > self.sectors() {
+            return Ok(Step::Bad(BadSector { ordinal: self.sectors(), kind: BadKind::Lost }));
+        }
+        if head > 1 {
+            match framed::decode(sector + 1, self.fill(sector + 1, head - 1)?) {
+                Ok(rest) => bytes.extend_from_slice(&rest),
+                Err(bad) => return Ok(Step::Bad(bad)),
+            }
+        }
+        bytes.truncate(wanted);
+        self.at = next;
+        Ok(Step::Record(RawRecord { sector, next, prefix, bytes }))
     }
 
     /// The file's name.
@@ -122,7 +172,7 @@ impl SegmentReader {
         let buffered = self.buffer.len() as u64 / size;
         let inside = sector >= self.buffer_first && sector + count <= self.buffer_first + buffered;
         if !inside {
-            let wanted = count.max(BUFFER_SECTORS).min(self.sectors().saturating_sub(sector));
+            let wanted = count.max(self.read_ahead).min(self.sectors().saturating_sub(sector));
             let bytes = (wanted * size).min(self.length.saturating_sub(sector * size));
             let bytes = usize::try_from(bytes).map_err(|_| self.corrupt(sector, "a record is too long"))?;
             self.buffer.resize(bytes, 0);

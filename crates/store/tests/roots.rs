@@ -9,8 +9,8 @@ use common::{Model, NOW, SIZES, Step, block, create, open, row, run, script, sha
 use metering::Instant;
 use sim::faulty_disk::FaultyDisk;
 use store::{
-    CreateOptions, Disk, ErrorKind, Head, KnownDurable, OpenOptions, RealDisk, Reference, Roots, StoreError,
-    parse_keys,
+    Accepted, Block, CreateOptions, Disk, ErrorKind, Head, KnownDurable, OpenOptions, RealDisk, Reference,
+    Roots, StoreError, parse_keys,
 };
 
 fn refused(result: Result<impl Sized, StoreError>, kind: ErrorKind, code: &str, message: &str) {
@@ -242,4 +242,55 @@ fn it_works_on_a_real_folder() {
     roots.close(NOW, &[]).expect("closed");
     assert_eq!(store::check_files(&disk).expect("read").findings, []);
     assert!(Roots::open(disk, options()).expect("opened").1.clean);
+}
+
+/// Blocks whose rows occurred from the first to the last moment of one of some windows.
+fn positions_within(roots: &Roots, from: u64, windows: &[(Instant, Instant)]) -> Vec<u64> {
+    let blocks = roots.blocks(from).map(|block| block.expect("a block"));
+    let meets = |block: &Block| {
+        let times = || block.draft.accepted.iter().map(|(_, event)| event.occurred_at);
+        let (first, last) = (times().min().expect("rows"), times().max().expect("rows"));
+        windows.iter().any(|(start, end)| first < *end && last >= *start)
+    };
+    blocks.filter(meets).map(|block| block.position).collect()
+}
+
+#[test]
+fn blocks_of_windows_are_found_in_every_segment_also_new_ones() {
+    let disk = FaultyDisk::new();
+    let mut roots = create(&disk).expect("a store");
+    let known = (roots.head().number, roots.head().hash);
+    let (mut asked, mut found, mut all) = (0, 0, 0);
+    for seed in 0..90u32 {
+        let mut draft = block(seed, known, NOW);
+        let mut events: Vec<_> =
+            draft.accepted.iter().map(|(index, event)| (index, event.to_event())).collect();
+        for (_, event) in &mut events {
+            event.occurred_at.0 += i64::from(seed * 37 % 50) * 10_000_000_000;
+        }
+        draft.accepted = Accepted::of_events(events.iter().map(|(index, event)| (*index, event)));
+        let position = roots.append_block(&draft).expect("a block").position;
+        if seed % 5 == 4 {
+            roots.sync_log().expect("synced");
+        }
+        if seed % 40 == 39 {
+            // Recovered, in a segment of another incarnation.
+            roots.sync_log().expect("synced");
+            drop(roots);
+            roots = open(&disk).expect("opened").0;
+        }
+        let moment = |tenths: u32| Instant(NOW.0 + i64::from(tenths % 6_000) * 100_000_000 - 20_000_000_000);
+        let mut edges = [seed * 7, seed * 7 + 1, seed * 971, seed * 971 + 30].map(moment);
+        edges.sort_unstable();
+        let windows = vec![(edges[0], edges[1]), (edges[2], edges[3])];
+        let from = if seed % 2 == 0 { 0 } else { position / 2 };
+        let expected = positions_within(&roots, from, &windows);
+        let blocks = roots.blocks_within(from, windows).map(|block| block.expect("a block").position);
+        assert_eq!(blocks.collect::<Vec<_>>(), expected, "from {from}, edges {edges:?}");
+        (asked, found, all) = (asked + 1, found + expected.len(), all + seed as usize);
+    }
+    assert!(disk.names().iter().filter(|name| name.starts_with("log/")).count() > 5);
+    assert!(found > asked / 4 && found < all / 2, "{found} of {all} in {asked}");
+    assert_eq!(roots.blocks_within(0, Vec::new()).count(), 0);
+    assert_eq!(roots.blocks_within(roots.end(), vec![(Instant(i64::MIN), Instant(i64::MAX))]).count(), 0);
 }

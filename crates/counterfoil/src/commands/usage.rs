@@ -1,6 +1,6 @@
 //! `usage`: what was used, by whom, when; single events; fates; what is late.
 
-use engine::{Engine, GroupBy, ListedEvent, Totals, UsageQuery};
+use engine::{Engine, GroupBy, ListedEvent, TermSet, Totals, UsageQuery, hour_order};
 use metering::{Instant, Zone};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -66,11 +66,14 @@ fn window(args: &UsageArgs) -> Result<Window, Failure> {
     Ok(Window { start, end, only, zone })
 }
 
-fn meters<'a>(engine: &'a Engine, args: &'a UsageArgs) -> Vec<&'a str> {
-    match &args.meter {
-        Some(meter) => vec![meter.as_str()],
-        None => engine.terms().terms.meters.names().collect(),
-    }
+/// The meters that are asked for: all that are known, or were at `--known-at`.
+fn meters(engine: &Engine, args: &UsageArgs) -> Result<Vec<String>, Failure> {
+    let names = |set: &TermSet| set.terms.meters.names().map(str::to_owned).collect();
+    Ok(match (&args.meter, args.known_at) {
+        (Some(meter), _) => vec![meter.clone()],
+        (None, Some(row)) => names(&engine.terms_known_at(row)?),
+        (None, None) => names(engine.terms()),
+    })
 }
 
 fn query<'a>(engine: &Engine, args: &'a UsageArgs, meter: &'a str, window: &'a Window) -> UsageQuery<'a> {
@@ -89,21 +92,38 @@ fn group_by(text: &str, zone: &Zone) -> GroupBy {
         "account" => GroupBy::Account,
         "source" => GroupBy::Source,
         "type" => GroupBy::Type,
+        "hour" => GroupBy::Hour(zone.clone()),
         "day" => GroupBy::Day(zone.clone()),
         "month" => GroupBy::Month(zone.clone()),
         dimension => GroupBy::Dimension(dimension.to_owned()),
     }
 }
 
+/// A group as it sorts: as its text, an hour as it came.
+fn in_time(by: &[GroupBy], group: &[Option<String>]) -> Vec<(Option<i64>, Option<String>)> {
+    let value = |(by, value): (&GroupBy, &Option<String>)| {
+        let moment = matches!(by, GroupBy::Hour(_)).then(|| value.as_deref().and_then(hour_order));
+        (moment.flatten(), value.clone())
+    };
+    by.iter().zip(group).map(value).collect()
+}
+
 fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Failure> {
     let window = window(args)?;
     let by: Vec<GroupBy> = args.by.iter().map(|text| group_by(text, &window.zone)).collect();
     let mut rows = Vec::new();
-    for meter in meters(engine, args) {
-        let groups = engine.usage_by(&query(engine, args, meter, &window), &by)?;
+    let meters = meters(engine, args)?;
+    for meter in &meters {
+        let query = query(engine, args, meter, &window);
+        let groups = match args.known_at {
+            Some(row) => engine.usage_by_known_at(row, &query, &by)?,
+            None => engine.usage_by(&query, &by)?,
+        };
         if groups.is_empty() && by.is_empty() {
             rows.push((meter, Vec::new(), Totals::ZERO));
         }
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        groups.sort_by_cached_key(|(group, _)| in_time(&by, group));
         rows.extend(groups.into_iter().map(|(group, totals)| (meter, group, totals)));
     }
     if global.format == Format::Json {
@@ -133,7 +153,7 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|(meter, group, totals)| {
-            let mut row = vec![(*meter).to_owned()];
+            let mut row = vec![(*meter).clone()];
             row.extend(group.iter().map(|value| value.clone().unwrap_or_else(|| "(absent)".to_owned())));
             row.push(grouped(&totals.records.to_string()));
             row.push(grouped(&totals.quantity.to_string()));
@@ -146,7 +166,7 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
 
 fn events(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Failure> {
     let window = window(args)?;
-    for meter in meters(engine, args) {
+    for meter in &meters(engine, args)? {
         let query = query(engine, args, meter, &window);
         let events = match args.known_at {
             Some(row) => engine.events_known_at(row, &query)?,

@@ -1,6 +1,8 @@
 //! `spec/time.md`.
 
-use metering::{CivilDate, Instant, Period, TimeError, TimeFormat, Zone, billing_periods, whole_period_days};
+use metering::{
+    BucketUnit, CivilDate, Instant, Period, TimeError, TimeFormat, Zone, billing_periods, whole_period_days,
+};
 use sim::spec_table::Row;
 
 use crate::counting::instant;
@@ -57,6 +59,19 @@ fn day_of(row: &Row) {
     check(row, "day", &zone(row).date_of(instant(row.cell("moment"))).to_string());
 }
 
+fn bucket(row: &Row) {
+    let unit = match row.cell("unit") {
+        "hour" => BucketUnit::Hour,
+        "day" => BucketUnit::Day,
+        "month" => BucketUnit::Month,
+        other => panic!("line {}: no unit is {other}", row.line),
+    };
+    let found = zone(row).bucket(unit, instant(row.cell("occurred_at")));
+    check(row, "bucket", &found.label);
+    check(row, "begins", &found.start.to_string());
+    check(row, "minutes", &((found.end.0 - found.start.0) / 60_000_000_000).to_string());
+}
+
 fn boundaries(row: &Row) {
     let (start, end) = (day(row, "start"), day(row, "end"));
     let periods: Vec<Period> = billing_periods(anchor(row), &Zone::utc(), start, Some(end)).collect();
@@ -91,7 +106,7 @@ fn part(row: &Row) {
 
 #[test]
 fn time_page() {
-    run("time.md", 90, |table, columns| {
+    run("time.md", 106, |table, columns| {
         let check_row: &dyn Fn(&Row) = match columns {
             ["text", "moment"] => {
                 &|row| check(row, "moment", &moment_text(Instant::parse_rfc3339(row.cell("text"))))
@@ -99,6 +114,7 @@ fn time_page() {
             ["format", "zone", "text", "moment"] => &formatted,
             ["zone", "day", "starts", "ends", "length"] => &civil_day,
             ["zone", "moment", "day"] => &day_of,
+            ["zone", "unit", "occurred_at", "bucket", "begins", "minutes"] => &bucket,
             ["anchor", "start", "end", "boundaries"] => &boundaries,
             ["zone", "occurred_at", "period"] => &membership,
             ["zone", "anchor", "start", "end", "periods"] => &joined,

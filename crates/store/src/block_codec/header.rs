@@ -121,13 +121,10 @@ impl BlockHeader {
         }
     }
 
-    /// Whether an accepted row may lie in [start, end).
-    pub(crate) fn may_hold(&self, (start, end): (Instant, Instant)) -> bool {
-        match self.occurred {
-            Some((first, last)) => first < end.0 && last >= start.0,
-            // Blocks of format 1 do not say.
-            None => self.format < 2,
-        }
+    /// The earliest and the latest `occurred_at` that its accepted rows may have; none where there are none.
+    pub(crate) fn occurred_range(&self) -> Option<(i64, i64)> {
+        // Blocks of format 1 do not say.
+        if self.format < 2 { Some((i64::MIN, i64::MAX)) } else { self.occurred }
     }
 
     pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
@@ -179,6 +176,15 @@ impl BlockHeader {
             },
         })
     }
+}
+
+/// Whether a moment from the first to the last may lie in one of some windows [start, end), which are in order and
+/// apart.
+pub(crate) fn may_hold(range: Option<(i64, i64)>, windows: &[(Instant, Instant)]) -> bool {
+    range.is_some_and(|(first, last)| {
+        let at = windows.partition_point(|(_, end)| end.0 <= first);
+        windows.get(at).is_some_and(|(start, _)| start.0 <= last)
+    })
 }
 
 fn occurred(draft: &BlockDraft) -> Option<(i64, i64)> {

@@ -23,6 +23,7 @@ use crate::hash::Hash;
 use crate::segment::{Link, LogKind};
 pub(crate) use columns::Workspace;
 use dictionary::{Numbered, Strings};
+pub(crate) use header::may_hold;
 pub use header::{BlockHeader, InputCursor, SectionFact};
 use section::SectionKind;
 
@@ -95,6 +96,12 @@ pub(crate) fn split(record: &[u8]) -> Result<(BlockHeader, Hash, &[u8]), String>
     Ok((BlockHeader::parse(json)?, Hash::of(json), sections))
 }
 
+/// How many bytes of a record [`split`] needs to read its header, by what its first bytes say.
+pub(crate) fn head_bytes(record: &[u8]) -> usize {
+    let length = record.first_chunk::<LENGTH_BYTES>().map_or(0, |length| u32::from_le_bytes(*length));
+    LENGTH_BYTES.saturating_add(usize::try_from(length).unwrap_or(usize::MAX))
+}
+
 fn link(record: &[u8]) -> Result<Link, String> {
     let (header, hash, _) = split(record)?;
     Ok(Link { first: header.position, count: u64::from(header.records), previous: header.previous, hash })
@@ -106,9 +113,9 @@ pub(crate) fn decode(record: &[u8]) -> Result<Block, String> {
 }
 
 /// A block, unless its header says that none of its rows lies in a window.
-pub(crate) fn decode_within(record: &[u8], window: (Instant, Instant)) -> Result<Option<Block>, String> {
+pub(crate) fn decode_within(record: &[u8], windows: &[(Instant, Instant)]) -> Result<Option<Block>, String> {
     let (header, ..) = split(record)?;
-    header.may_hold(window).then(|| decode(record)).transpose()
+    may_hold(header.occurred_range(), windows).then(|| decode(record)).transpose()
 }
 
 /// A block without its accepted rows: what became of records, and what is kept of the refused.

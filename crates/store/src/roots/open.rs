@@ -47,6 +47,7 @@ impl Roots {
             last_known_at: 0,
             last_received_at: None,
             work: Workspace::default(),
+            places: Default::default(),
             state: State::Writing,
             _lock: Some(lock),
         };
@@ -92,6 +93,7 @@ impl Roots {
             last_known_at: 0,
             last_received_at: None,
             work: Workspace::default(),
+            places: Default::default(),
             state: State::Reading,
             _lock: lock,
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metering::Instant;
 
+use super::places::Found;
 use super::{Head, Roots};
 use crate::append_log::AppendLog;
 use crate::block::Block;
@@ -24,7 +25,12 @@ pub struct Blocks(Records);
 pub struct Headers(Records);
 
 /// Blocks in order that may hold rows of a window.
-pub struct BlocksWithin(Records, (Instant, Instant));
+pub struct BlocksWithin {
+    from: u64,
+    windows: Vec<(Instant, Instant)>,
+    places: Result<Found, Option<StoreError>>,
+    records: Option<Records>,
+}
 
 /// Blocks in order without their accepted rows: counters, first sights, what is kept of the refused.
 pub struct Fates(Records);
@@ -55,9 +61,11 @@ impl Roots {
         Blocks(self.records(&LOG, from))
     }
 
-    /// As [`Roots::blocks`], without those that hold no accepted row whose `occurred_at` lies in [start, end).
-    pub fn blocks_within(&self, from: u64, start: Instant, end: Instant) -> BlocksWithin {
-        BlocksWithin(self.records(&LOG, from), (start, end))
+    /// As [`Roots::blocks`], without those that hold no accepted row whose `occurred_at` lies in one of some windows
+    /// [start, end), which are in order and apart from each other.
+    pub fn blocks_within(&self, from: u64, windows: Vec<(Instant, Instant)>) -> BlocksWithin {
+        let places = self.places(from, &windows).map_err(Some);
+        BlocksWithin { from, windows, places, records: None }
     }
 
     /// As [`Roots::blocks`], without the accepted rows.
@@ -123,9 +131,29 @@ impl Iterator for BlocksWithin {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let read = self.0.next_with(|record| block_codec::decode_within(&record.bytes, self.1))?;
-            if let Some(block) = read.transpose() {
-                return Some(block);
+            if let Some(records) = &mut self.records {
+                let windows = &self.windows;
+                match records.next_with(|record| block_codec::decode_within(&record.bytes, windows)) {
+                    Some(Ok(Some(block))) if block.end() > self.from => return Some(Ok(block)),
+                    Some(Ok(_)) => continue,
+                    Some(Err(error)) => {
+                        self.places = Err(None);
+                        self.records = None;
+                        return Some(Err(error));
+                    }
+                    None => self.records = None,
+                }
+            }
+            let opened = match &mut self.places {
+                Ok(places) => places.next_records()?,
+                Err(error) => Err(error.take()?),
+            };
+            match opened {
+                Ok(records) => self.records = Some(records),
+                Err(error) => {
+                    self.places = Err(None);
+                    return Some(Err(error));
+                }
             }
         }
     }
