@@ -128,7 +128,8 @@ impl<R: BufRead> LineChunks<R> {
     fn give(&mut self, end: usize, lines: u64) -> LineChunk {
         let behind = self.rest.split_off(end);
         let mut bytes = std::mem::replace(&mut self.rest, behind);
-        self.rest.reserve(bytes.len().min(CHUNK_BYTES));
+        // Room for as much again, for one more reading, and for what is written behind the lines.
+        self.rest.reserve(bytes.len().min(CHUNK_BYTES) + 2 * READ_BYTES);
         bytes.truncate(end);
         let first_line = self.line;
         self.line += lines;

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::event::Event;
 use crate::excerpt::excerpt;
 use crate::keys::Keys;
-use crate::lanes::{LANES, Messages, Processor};
+use crate::lanes::{LANES, Messages, Processor, SHORT};
 use crate::sip::Sip;
 use crate::view::EventView;
 
@@ -89,6 +89,12 @@ pub fn fingerprint_of<'e>(keys: &Keys, tenant: &str, event: impl Into<EventView<
     Fingerprint { identity, digest: Digest(parts.wide(&keys.digest)) }
 }
 
+/// Stands behind a text that is copied in one piece.
+const BEHIND: &str = match str::from_utf8(&[b' '; SHORT]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+
 /// Hashes the events of a batch: [`fingerprint`] of each, in the order of its rows.
 pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec<Fingerprint>) {
     let mut sources: Vec<Option<Prefix>> = vec![None; batch.string_count()];
@@ -112,15 +118,17 @@ pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec
             };
             canonical.clear();
             batch.write_canonical(row, &mut canonical);
+            let length = canonical.len();
+            canonical.push_str(BEHIND);
             let mut message = digests.begin(lane);
-            message.put(prefix.rest.get(..prefix.rest_length).unwrap_or(&[]));
+            message.put_some(&prefix.rest, prefix.rest_length);
             batch.put_part(&mut message, row.id);
             let of_identity = message.length();
             batch.put_part(&mut message, batch.string_span(row.event_type));
             batch.put_part(&mut message, batch.string_span(row.account));
             message.put(&8_u64.to_le_bytes());
             message.put(&row.occurred_at.0.to_le_bytes());
-            message.put_part(canonical.as_bytes(), 0, canonical.len());
+            message.put_part(canonical.as_bytes(), 0, length);
             let of_digest = message.length();
             if !message.fits() {
                 too_long = true;

@@ -23,7 +23,7 @@ type Row = [u64; LANES];
 /// Bytes of a lane, with room for what is copied past the end of a short part.
 const BYTES: usize = WORDS * 8 + SHORT;
 /// Parts of up to so many bytes are copied by a fixed number of instructions.
-const SHORT: usize = 32;
+pub(crate) const SHORT: usize = 64;
 
 /// Messages, each behind the chain that it goes on with. A lane that was not ended holds what it held before.
 pub(crate) struct Messages {
@@ -64,7 +64,14 @@ impl Message<'_> {
         }
     }
 
-    /// Appends a part, which is a piece of a text.
+    /// Appends the first of eight bytes.
+    #[inline(always)]
+    pub fn put_some(&mut self, bytes: &[u8; 8], length: usize) {
+        self.put(bytes);
+        self.length -= 8 - length.min(8);
+    }
+
+    /// Appends a part, which is a piece of a text. It takes least where the text goes on behind it.
     #[inline(always)]
     pub fn put_part(&mut self, text: &[u8], at: usize, length: usize) {
         #[expect(clippy::as_conversions, reason = "a length has at most 64 bits on every target")]
@@ -76,8 +83,15 @@ impl Message<'_> {
                 self.bytes[self.length..self.length + SHORT].copy_from_slice(longer);
                 self.length = end;
             }
-            _ => self.put(&text[at..at + length]),
+            _ => self.put_long(&text[at..at + length]),
         }
+    }
+
+    /// Apart, so that the copy of a short part stays one of a fixed length.
+    #[cold]
+    #[inline(never)]
+    fn put_long(&mut self, bytes: &[u8]) {
+        self.put(bytes);
     }
 }
 
