@@ -111,12 +111,11 @@ impl Messages {
     pub fn end(&mut self, lane: usize, chain: Sip, taken: usize, length: usize) {
         let whole = length / 8;
         let bytes = &mut self.bytes[lane];
-        let mut last = [0; 8];
-        for (to, from) in last.iter_mut().zip(&bytes[whole * 8..length]) {
-            *to = *from;
-        }
-        last[7] = (taken + length).to_le_bytes()[0];
-        bytes[whole * 8..whole * 8 + 8].copy_from_slice(&last);
+        // What stands behind the message is cut off the last word, which has room for the length.
+        let (word, _) = bytes[whole * 8..].as_chunks_mut::<8>();
+        let kept = (1_u64 << (length % 8 * 8)) - 1;
+        let length_byte = u64::from((taken + length).to_le_bytes()[0]) << 56;
+        word[0] = (u64::from_le_bytes(word[0]) & kept | length_byte).to_le_bytes();
         #[expect(clippy::as_conversions, reason = "at most 64")]
         let count = whole as u64 + 1;
         self.counts[lane] = count;

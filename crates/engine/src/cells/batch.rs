@@ -84,9 +84,18 @@ impl<'a, 'm> Intake<'a, 'm> {
         }
     }
 
+    /// The number of an account in the table, looked up once a batch.
     fn account(&mut self, account: u32, numbers: &AccountNumbers) -> u32 {
+        let known = self.strings[account as usize];
+        if known != UNKNOWN {
+            return known;
+        }
         match numbers.get(account) {
-            Some(number) => self.known.get(number, || self.cells.string(self.batch.string(account))),
+            Some(number) => {
+                let number = self.known.get(number, || self.cells.string(self.batch.string(account)));
+                self.strings[account as usize] = number;
+                number
+            }
             None => self.string(account),
         }
     }
