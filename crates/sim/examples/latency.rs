@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use connectors::{Decoder, Feed};
 use engine::{EngineError, Shard};
-use support::{line, open_configured, per_mille};
+use support::{Batches, line, open_configured, per_mille};
 
 const BATCH: u64 = 1_000;
 
@@ -92,11 +92,10 @@ fn many_writers(folder: &Path, writers: u64, length: Duration) -> Result<(), Eng
                 let (decoder, feed) =
                     (Decoder::cloud_events(), Feed { name: "bench".into(), source: "bench".into() });
                 let mut took = Vec::new();
-                // Numbers of one writer are of one stretch, so that times rise as they do in life.
                 let mut number = writer * BATCH;
+                let batches = Batches::of(BATCH, number);
                 while begin.elapsed() < length {
-                    let mut batch = Vec::with_capacity(256 * 1024);
-                    (number..number + BATCH).for_each(|number| line(number, 0, &mut batch));
+                    let batch = batches.numbered(number);
                     number += writers * BATCH;
                     let start = Instant::now();
                     let answer = shard.append(&decoder, &feed, batch)?;
