@@ -25,6 +25,13 @@ pub struct Answer {
     pub counters: Vec<Counter>,
 }
 
+impl Answer {
+    /// For a batch without a record.
+    pub(crate) fn nothing(position: u64) -> Self {
+        Self { position, fates: Vec::new(), messages: BTreeMap::new(), counters: Vec::new() }
+    }
+}
+
 impl Engine {
     /// Takes a batch of one feed: every record gets one fate, and all of it is on disk when this returns.
     ///
@@ -78,8 +85,7 @@ impl Engine {
         for (decoder, feed, prepared) in batches {
             let position = self.roots.end();
             if prepared.records() == 0 {
-                let (fates, messages, counters) = (Vec::new(), BTreeMap::new(), Vec::new());
-                answers.push(Answer { position, fates, messages, counters });
+                answers.push(Answer::nothing(position));
                 continue;
             }
             let head = self.roots.head();

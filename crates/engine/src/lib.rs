@@ -46,6 +46,7 @@ mod merge;
 mod once;
 mod open;
 mod personal;
+mod pipeline;
 mod prepare;
 mod quarantine;
 mod replay;

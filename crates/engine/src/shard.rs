@@ -1,6 +1,8 @@
 //! One engine for many writers: what they send at the same time becomes durable by one sync.
 
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::JoinHandle;
 
 use connectors::{Decoder, Feed};
@@ -10,29 +12,33 @@ use store::StoreError;
 use crate::engine::Engine;
 use crate::error::{EngineError, ErrorKind};
 use crate::ingest::Answer;
+use crate::pipeline::{Durable, Event, Given, IN_FLIGHT, Line};
 use crate::prepare::{Prepared, prepare};
 
-/// Requests that may wait; a writer that comes later waits before it is let in.
-const WAITING_MAX: usize = 256;
-/// Records that one sync covers at most, unless a single batch has more: an answer must not wait for a queue.
-const RECORDS_A_SYNC: u32 = 65_536;
+/// Batches that may have fates and not be durable.
+const GIVEN_MAX: usize = 4 * IN_FLIGHT;
 
 /// An engine that runs in a thread of its own and serves any number of writers and readers.
 ///
-/// Writers decode and hash on their own threads. What waits when the engine is free becomes a block each, one sync
-/// makes all of it durable, and then all of them are answered. A writer sees its own events, and a reader every event
+/// Writers decode and hash on their own threads. A batch that comes alone is taken from its fates to the sync at once;
+/// where several wait, they go through the pipeline of a feed: fates, cells and blocks on a thread each, and one sync for
+/// the blocks that wait. A writer is answered when its block is durable. It sees its own events, and a reader every event
 /// that was answered before it asked.
+///
+/// A writer waits for its answer, so that no more batches wait than there are writers.
 ///
 /// **Examples**: `examples/embedded.rs` of this crate.
 pub struct Shard {
-    requests: SyncSender<Request>,
-    thread: JoinHandle<Result<(), EngineError>>,
+    requests: Sender<Event<Request>>,
+    thread: Option<JoinHandle<Result<(), EngineError>>>,
     keys: Keys,
 }
 
 enum Request {
     Append(Box<Append>),
     Do(Box<dyn FnOnce(&mut Engine) + Send>),
+    /// Nothing more comes.
+    Close,
 }
 
 struct Append {
@@ -48,12 +54,13 @@ impl Shard {
     /// **Errors**: the system has no thread left.
     pub fn start(engine: Engine) -> Result<Self, EngineError> {
         let keys = engine.keys().clone();
-        let (requests, waiting) = mpsc::sync_channel(WAITING_MAX);
+        let (requests, heard) = mpsc::channel();
         let named = std::thread::Builder::new().name("shard".to_owned());
+        let events = requests.clone();
         let thread = named
-            .spawn(move || serve(engine, &waiting))
+            .spawn(move || serve(engine, &events, &heard))
             .map_err(|error| StoreError::io("start a thread", &error))?;
-        Ok(Self { requests, thread, keys })
+        Ok(Self { requests, thread: Some(thread), keys })
     }
 
     /// Takes a batch: every record gets one fate, and all of it is on disk when this returns.
@@ -63,7 +70,7 @@ impl Shard {
         let prepared = prepare(&self.keys, decoder, feed, decoder.chunk_of(bytes)?);
         let (answer, answered) = mpsc::sync_channel(1);
         let append = Append { decoder: decoder.clone(), feed: feed.clone(), prepared, answer };
-        self.requests.send(Request::Append(Box::new(append))).map_err(|_| closed())?;
+        self.send(Request::Append(Box::new(append)))?;
         answered.recv().unwrap_or_else(|_| Err(closed()))
     }
 
@@ -79,18 +86,37 @@ impl Shard {
             // Whoever asked may have left.
             let _ = answer.send(run(engine));
         });
-        self.requests.send(Request::Do(run)).map_err(|_| closed())?;
+        self.send(Request::Do(run))?;
         answered.recv().map_err(|_| closed())
+    }
+
+    fn send(&self, request: Request) -> Result<(), EngineError> {
+        self.requests.send(Event::Input(request)).map_err(|_| closed())
     }
 
     /// Answers what waits, then closes the store.
     ///
     /// **Errors**: those of [`Engine::close`].
-    pub fn close(self) -> Result<(), EngineError> {
-        drop(self.requests);
-        match self.thread.join() {
-            Ok(closed) => closed,
-            Err(panic) => std::panic::resume_unwind(panic),
+    pub fn close(mut self) -> Result<(), EngineError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), EngineError> {
+        // A thread that has ended has nothing left to answer.
+        let _ = self.send(Request::Close);
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(closed)) => closed,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Shard {
+    /// As [`Shard::close`], but nobody hears of an error: what was answered is durable all the same.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = self.end();
         }
     }
 }
@@ -104,54 +130,136 @@ fn closed() -> EngineError {
     )
 }
 
-fn serve(mut engine: Engine, waiting: &Receiver<Request>) -> Result<(), EngineError> {
-    while let Ok(request) = waiting.recv() {
-        let mut group = Vec::new();
-        let mut next = Some(request);
-        let mut records = 0;
-        let mut command = None;
-        while let Some(request) = next.take() {
-            match request {
-                Request::Append(append) => {
-                    records += append.prepared.records();
-                    group.push(*append);
-                    if records < RECORDS_A_SYNC {
-                        next = waiting.try_recv().ok();
-                    }
+/// What a session of many writers ends with.
+enum Ended {
+    /// Nobody waits.
+    Idle,
+    /// What comes before everything that waits.
+    Request(Request),
+}
+
+fn serve(
+    mut engine: Engine,
+    events: &Sender<Event<Request>>,
+    heard: &Receiver<Event<Request>>,
+) -> Result<(), EngineError> {
+    let mut waiting = VecDeque::new();
+    loop {
+        waiting.extend(heard.try_iter().filter_map(request_of));
+        let next = match waiting.pop_front() {
+            Some(next) => next,
+            None => match heard.recv() {
+                Ok(event) => match request_of(event) {
+                    Some(next) => next,
+                    None => continue,
+                },
+                Err(_) => break,
+            },
+        };
+        match next {
+            Request::Append(append) => {
+                // Who comes while one is written waits for the next turn.
+                waiting.extend(heard.try_iter().filter_map(request_of));
+                let others = waiting.iter().any(|request| matches!(request, Request::Append(_)));
+                if !others || engine.check_not_failed().is_err() {
+                    alone(&mut engine, *append);
+                    continue;
                 }
-                Request::Do(run) => command = Some(run),
+                waiting.push_front(Request::Append(append));
+                if let Ended::Request(request) = together(&mut engine, events, heard, &mut waiting) {
+                    waiting.push_front(request);
+                }
             }
-        }
-        commit(&mut engine, group);
-        if let Some(run) = command {
-            run(&mut engine);
+            Request::Do(run) => run(&mut engine),
+            Request::Close => break,
         }
     }
     engine.close()
 }
 
-/// Writes a group, syncs once, answers.
-fn commit(engine: &mut Engine, group: Vec<Append>) {
-    if group.is_empty() {
-        return;
+/// Outside of a session nothing but requests comes; what a session of before has left is not for anybody.
+fn request_of(event: Event<Request>) -> Option<Request> {
+    match event {
+        Event::Input(request) => Some(request),
+        Event::Counted(_) | Event::Durable(_) | Event::Failed(_) => None,
     }
-    let mut writers = Vec::with_capacity(group.len());
-    let mut batches = Vec::with_capacity(group.len());
-    for Append { decoder, feed, prepared, answer } in group {
-        writers.push((decoder, feed, answer));
-        batches.push(prepared);
-    }
-    let named = writers.iter().zip(batches).map(|((decoder, feed, _), prepared)| (decoder, feed, prepared));
-    match engine.append_all(named.collect()) {
-        Ok(answers) => {
-            for ((_, _, writer), answer) in writers.iter().zip(answers) {
-                let _ = writer.send(Ok(answer));
+}
+
+fn alone(engine: &mut Engine, append: Append) {
+    let Append { decoder, feed, prepared, answer } = append;
+    // Whoever asked may have left.
+    let _ = answer.send(engine.append(&decoder, &feed, prepared));
+}
+
+/// A batch that has fates, and who waits for them.
+struct Waiting {
+    given: Given,
+    answer: SyncSender<Result<Answer, EngineError>>,
+}
+
+/// Takes batches as long as some wait; answers each when it is durable, or with the error that ended it all.
+fn together(
+    engine: &mut Engine,
+    events: &Sender<Event<Request>>,
+    heard: &Receiver<Event<Request>>,
+    waiting: &mut VecDeque<Request>,
+) -> Ended {
+    let given = RefCell::new(VecDeque::<Waiting>::new());
+    let mut durable = |block: Durable| {
+        let Some(Waiting { given, answer }) = given.borrow_mut().pop_front() else { return };
+        let Given { position, fates, messages } = given;
+        let _ = answer.send(Ok(Answer { position, fates, messages, counters: block.counters }));
+    };
+    let mut left = VecDeque::new();
+    let ended = engine.with_line((events, heard), &mut durable, |line| {
+        line.inputs.append(waiting);
+        let ended = take_turns(line, &given);
+        left.append(&mut line.inputs);
+        ended
+    });
+    waiting.append(&mut left);
+    ended.unwrap_or_else(|error| {
+        for Waiting { answer, .. } in given.borrow_mut().drain(..) {
+            let _ = answer.send(Err(error.clone()));
+        }
+        Ended::Idle
+    })
+}
+
+fn take_turns(
+    line: &mut Line<'_, '_, Request>,
+    given: &RefCell<VecDeque<Waiting>>,
+) -> Result<Ended, EngineError> {
+    loop {
+        line.listen()?;
+        if given.borrow().len() < GIVEN_MAX {
+            match line.inputs.pop_front() {
+                Some(Request::Append(append)) => {
+                    let Append { decoder, feed, prepared, answer } = *append;
+                    if prepared.records() == 0 {
+                        // No block would tell of it.
+                        let _ = answer.send(Ok(Answer::nothing(line.position())));
+                        continue;
+                    }
+                    match line.admit(&decoder, &feed, prepared) {
+                        Ok(fates) => given.borrow_mut().push_back(Waiting { given: fates, answer }),
+                        Err(error) => {
+                            let _ = answer.send(Err(error.clone()));
+                            return Err(error);
+                        }
+                    }
+                    // Behind that: to make room it may hear that this very batch is durable.
+                    line.keep_memory()?;
+                    continue;
+                }
+                Some(other) => {
+                    line.drain()?;
+                    return Ok(Ended::Request(other));
+                }
+                None if line.is_durable() => return Ok(Ended::Idle),
+                None => {}
             }
         }
-        Err(error) => {
-            for (_, _, writer) in &writers {
-                let _ = writer.send(Err(error.clone()));
-            }
-        }
+        line.hear()?;
     }
 }
