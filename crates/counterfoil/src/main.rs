@@ -12,6 +12,10 @@ use clap::Parser;
 use args::{Cli, Command};
 use output::{Failure, Outcome};
 
+/// What one thread fills another lets go: the allocator of the system keeps much of that in the part of each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let format = cli.global.format;

@@ -27,6 +27,8 @@ pub struct CellQuery<'a> {
     pub end: Instant,
     /// Only records below this position.
     pub as_of: u64,
+    /// Only sums by type and source are asked for: cells may come together that differ in all else.
+    pub totals: bool,
 }
 
 impl CellQuery<'_> {
@@ -262,7 +264,9 @@ impl Cells {
     ) -> Result<Visited, EngineError> {
         let version = query.meter.map(|meter| (meter.name.clone(), meter.version));
         let types = query.meter.map(|meter| meter.event_types.as_slice());
-        let stored = CellScan { meter: version.as_ref(), derive: None, account: query.account, types };
+        let totals_of = query.totals.then_some((query.start, query.end));
+        let stored =
+            CellScan { meter: version.as_ref(), derive: None, account: query.account, types, totals_of };
         let derive = query.meter.and_then(Meter::derivation);
         let derived = derive.map(|derive| CellScan { derive: Some(derive), ..stored });
         let mut inside = |stretch, key: &CellKey, cell: &Cell| {

@@ -17,9 +17,9 @@ use crate::error::EngineError;
 /// So many index runs of about one size become one. An identity that may be old is looked for in each run.
 const INDEX_RUNS_MAX: usize = 4;
 /// So many cell runs of about one size become one. A cell is dearer to write again than an identity.
-const CELL_RUNS_MAX: usize = 8;
+const CELL_RUNS_MAX: usize = 16;
 /// So many runs may wait for a merge before the feed does.
-const RUNS_WAITING_MAX: usize = 32;
+const RUNS_WAITING_MAX: usize = 48;
 
 /// Runs that should become one.
 pub(crate) struct MergeJob {

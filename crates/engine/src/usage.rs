@@ -141,7 +141,11 @@ impl Engine {
         for part in parts(terms, query)? {
             let fits = dimension_filter(terms, part.meter, query.only)?;
             let grouping = Grouping::of(terms, part.meter, by)?;
-            let mut tally = Tally { engine: self, meter: part.meter, fits, grouping, groups: &mut groups };
+            let is_of_type_or_source = |by: &GroupBy| matches!(by, GroupBy::Type | GroupBy::Source);
+            let wants_totals =
+                query.account.is_none() && query.only.is_empty() && by.iter().all(is_of_type_or_source);
+            let groups = &mut groups;
+            let mut tally = Tally { engine: self, meter: part.meter, fits, grouping, wants_totals, groups };
             let overflow = self.visit_part(query, &part, &mut tally)?;
             let asks_dimensions =
                 !query.only.is_empty() || by.iter().any(|by| matches!(by, GroupBy::Dimension(_)));
@@ -193,6 +197,7 @@ impl Engine {
             start: Instant(i64::MIN),
             end: Instant(i64::MAX),
             as_of: self.end(),
+            totals: true,
         };
         let visited = self.cells.visit(&query, &mut |key, cell| {
             by_source.entry(key.source.clone()).or_insert(Totals::ZERO).add(cell);
@@ -207,6 +212,9 @@ trait Visitor {
     /// Whether a cell that lies in the window is taken as a whole; the events of every other are read.
     fn is_whole(&mut self, cell: Instant) -> bool;
 
+    /// Whether it looks at nothing of a cell but its type and its source.
+    fn wants_totals(&self) -> bool;
+
     /// A whole cell.
     fn cell(&mut self, key: &CellKey, cell: &Cell);
 
@@ -220,6 +228,7 @@ struct Tally<'a> {
     meter: &'a Meter,
     fits: DimensionTest,
     grouping: Grouping,
+    wants_totals: bool,
     groups: &'a mut Groups,
 }
 
@@ -235,6 +244,10 @@ impl Tally<'_> {
 impl Visitor for Tally<'_> {
     fn is_whole(&mut self, cell: Instant) -> bool {
         self.grouping.is_whole(cell)
+    }
+
+    fn wants_totals(&self) -> bool {
+        self.wants_totals
     }
 
     fn cell(&mut self, key: &CellKey, cell: &Cell) {
@@ -257,6 +270,10 @@ struct Listing<'a> {
 
 impl Visitor for Listing<'_> {
     fn is_whole(&mut self, _cell: Instant) -> bool {
+        false
+    }
+
+    fn wants_totals(&self) -> bool {
         false
     }
 

@@ -89,7 +89,13 @@ fn a_scan_finds_what_a_filter_finds() {
             for types in
                 [None, Some(types(&["type-3", "type-1", "type-3"])), Some(types(&[])), Some(types(&["x"]))]
             {
-                let scan = CellScan { meter: meter.as_ref(), derive: None, account, types: types.as_deref() };
+                let scan = CellScan {
+                    meter: meter.as_ref(),
+                    derive: None,
+                    account,
+                    types: types.as_deref(),
+                    totals_of: None,
+                };
                 let (mut scanned, mut filtered, mut in_memory) =
                     (CellTable::default(), CellTable::default(), CellTable::default());
                 run.scan(&scan, &mut |key, cell| scanned.add(key, cell)).expect("it reads");
@@ -104,6 +110,44 @@ fn a_scan_finds_what_a_filter_finds() {
                 });
                 assert_eq!(scanned.difference(&filtered), None);
                 assert_eq!(in_memory.difference(&filtered), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn totals_are_the_sums_of_cells() {
+    let (_folder, disk, fact) = written(20_000);
+    let run = CellRun::open(&disk, &fact).expect("it opens");
+    let (mut first, mut last) = (Instant(i64::MAX), Instant(i64::MIN));
+    run.all(&mut |key, _| (first, last) = (first.min(key.start), last.max(key.start))).expect("it reads");
+    let end = Instant(last.0 + CELL_NS);
+    let sums = |scan: &CellScan<'_>| {
+        let (mut sums, mut cells) = (BTreeMap::new(), 0);
+        run.scan(scan, &mut |key, cell| {
+            let of = (key.event_type.clone(), key.source.clone());
+            sums.entry(of).or_insert(Cell::ZERO).merge(cell);
+            cells += 1;
+        })
+        .expect("it reads");
+        (sums, cells)
+    };
+    let types = ["type-1".to_owned(), "type-3".to_owned()];
+    for meter in [None, Some(("meter-1".to_owned(), 2)), Some(("meter-9".to_owned(), 1))] {
+        for types in [None, Some(&types[..])] {
+            for derive in [None, Some(Derivation::Records)] {
+                let scan = CellScan { meter: meter.as_ref(), derive, types, ..CellScan::default() };
+                let (by_cells, cells) = sums(&scan);
+                let (by_totals, few) = sums(&CellScan { totals_of: Some((first, end)), ..scan });
+                assert_eq!(by_totals, by_cells);
+                assert!(few < cells / 10 || cells == 0, "{few} of {cells}");
+                // Where a cell lies outside, or an account is asked for, cells are read.
+                for window in [(first, Instant(end.0 - 1)), (Instant(first.0 + 1), end)] {
+                    assert_eq!(sums(&CellScan { totals_of: Some(window), ..scan }).1, cells);
+                }
+                let of_account = CellScan { account: Some("org-3"), ..scan };
+                let asked = CellScan { totals_of: Some((first, end)), ..of_account };
+                assert_eq!(sums(&asked), sums(&of_account));
             }
         }
     }

@@ -112,7 +112,8 @@ fn sum_up(map: &mut Map, key: &CellKey, cell: &Cell) {
 fn visited(cells: &Cells, meter: Option<&Meter>, account: Option<&str>) -> Map {
     let mut map = Map::new();
     let as_of = cells.reached();
-    let query = CellQuery { meter, account, start: Instant(i64::MIN), end: Instant(i64::MAX), as_of };
+    let query =
+        CellQuery { meter, account, start: Instant(i64::MIN), end: Instant(i64::MAX), as_of, totals: false };
     let visited =
         cells.visit(&query, &mut |key, cell| sum_up(&mut map, key, cell)).expect("they can be read");
     assert_eq!(visited, Visited::default());
@@ -236,7 +237,7 @@ fn a_cut_inside_a_stretch_leaves_it_to_be_read() {
     assert_eq!(frozen.iter().map(|frozen| (frozen.from, frozen.to)).collect::<Vec<_>>(), [(0, 10), (10, 20)]);
     let visit = |as_of| {
         let (start, end) = (Instant(i64::MIN), Instant(i64::MAX));
-        let query = CellQuery { meter: None, account: None, start, end, as_of };
+        let query = CellQuery { meter: None, account: None, start, end, as_of, totals: false };
         let mut map = Map::new();
         let visited =
             cells.visit(&query, &mut |key, cell| sum_up(&mut map, key, cell)).expect("they can be read");
@@ -285,7 +286,7 @@ fn too_many_dimension_values_are_told() {
     cells.pending[0].cells = CellTable::with_limits(CellLimits { tuples: 2, tuple_bytes: 100 });
     add(&mut cells, &events, std::slice::from_ref(&meter), 30);
     let (start, end) = (Instant(i64::MIN), Instant(i64::MAX));
-    let query = CellQuery { meter: Some(&meter), account: None, start, end, as_of: 30 };
+    let query = CellQuery { meter: Some(&meter), account: None, start, end, as_of: 30, totals: false };
     let mut total = Totals::ZERO;
     let visited = cells.visit(&query, &mut |_, cell| total.add(cell)).expect("they can be read");
     assert_eq!((visited.overflow, total.records), (true, 30));

@@ -29,6 +29,7 @@ impl Engine {
             start: part.start,
             end: part.end,
             as_of: query.as_of,
+            totals: visitor.wants_totals(),
         };
         let mut unread: BTreeMap<Stretch, Unread> = BTreeMap::new();
         let visited = self.cells.visit_stretches(&cells, &mut |stretch, key, cell| {

@@ -9,6 +9,10 @@ use engine::{Caller, Engine, EngineError, MEMORY_BYTES, Options, SystemClock};
 use metering::Keys;
 use store::{RealDisk, SegmentSizes};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub const ACCOUNTS: u64 = 100_000;
 pub const TYPES: [&str; 12] = [
     "error",

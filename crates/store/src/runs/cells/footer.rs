@@ -2,11 +2,12 @@
 //! many of each there are.
 
 use super::dictionary::{Dictionary, MeterTuples, RowKey, Texts, Tuples};
+use super::totals::RunTotals;
 use crate::coding::{BadCoding, Reader, put_bytes, put_u64};
 use crate::error::StoreError;
 
-/// The shape of a run; 1 kept cells of every meter, and its footer was JSON.
-pub const FORMAT: u64 = 2;
+/// The shape of a run; 1 kept cells of every meter, and its footer was JSON; the footer of 2 had no totals.
+pub const FORMAT: u64 = 3;
 const MAGIC: &[u8] = b"cells";
 /// A page of texts holds this many bytes of them, or one text.
 const PAGE_TEXT_BYTES: usize = 64 * 1024;
@@ -53,6 +54,7 @@ pub struct Footer {
     /// Name and version, whether it overflowed, how many tuples.
     pub meters: Vec<((String, u32), bool, u64)>,
     pub records: u64,
+    pub totals: Option<RunTotals>,
 }
 
 impl Footer {
@@ -70,6 +72,13 @@ impl Footer {
             put_u64(&mut out, u64::from(*version));
             out.push(u8::from(*overflowed));
             put_u64(&mut out, *tuples);
+        }
+        match &self.totals {
+            None => out.push(0),
+            Some(totals) => {
+                out.push(1);
+                totals.encode(&mut out);
+            }
         }
         out
     }
@@ -90,8 +99,13 @@ impl Footer {
             }
             meters.push((name, reader.byte()? != 0, reader.u64()?));
         }
+        let totals = match reader.byte()? {
+            0 => None,
+            1 => Some(RunTotals::decode(&mut reader)?),
+            _ => return Err(BadCoding("totals of an unknown kind")),
+        };
         reader.finish()?;
-        Ok(Self { from, to, entries, pages, accounts, names, values, meters, records })
+        Ok(Self { from, to, entries, pages, accounts, names, values, meters, records, totals })
     }
 }
 

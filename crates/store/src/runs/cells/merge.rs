@@ -126,14 +126,21 @@ pub(super) fn merge_within(
         at: 0,
     };
     let mut sources: Vec<Source<'_>> = runs.iter().zip(renumberings).map(source).collect();
-    let writer = CellRunWriter::create(disk, name, from, to)?;
+    let writer = CellRunWriter::create(disk, name, (from, to), &dictionary)?;
     let mut merger = Merger { writer, dictionary: &dictionary, held: None, dropped: BTreeMap::new() };
     let mut heads = sources.iter_mut().map(Source::head).collect::<Result<Vec<_>, _>>()?;
-    while let Some((number, key)) = least(&heads) {
+    while let Some((number, first)) = least(&heads) {
+        // The cells of an account stand together: the run that is ahead is mostly ahead for some more.
         let source = &mut sources[number];
-        merger.take(key, &source.rows[source.at].1)?;
-        source.at += 1;
-        heads[number] = source.head()?;
+        heads[number] = None;
+        let bound = least(&heads).map(|(_, key)| key);
+        let mut head = Some(first);
+        while let Some(key) = head.filter(|key| *key == first || bound.is_none_or(|bound| *key < bound)) {
+            merger.take(key, &source.rows[source.at].1)?;
+            source.at += 1;
+            head = source.head()?;
+        }
+        heads[number] = head;
     }
     merger.put_held()?;
     merger.writer.finish(&dictionary)

@@ -7,6 +7,7 @@ mod footer;
 mod merge;
 mod record;
 mod run;
+mod totals;
 mod writer;
 
 pub use merge::merge_cells;

@@ -8,10 +8,11 @@ use metering::{CELL_NS, Cell, CellKey, Instant};
 
 use super::super::file::RunReader;
 use super::super::manifest::RunFact;
-use super::super::table::{CellScan, replace};
+use super::super::table::{CellScan, replace, start_of};
 use super::dictionary::{Dictionary, RowKey};
 use super::footer::{Footer, PAGE_BYTES_MAX, RecordPlace, read_pages};
 use super::record::{RECORD_BYTES_MAX, Rows};
+use super::totals::{RunTotals, Totalling};
 use crate::coding::{BadCoding, Reader};
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -32,6 +33,7 @@ pub struct CellRun {
     reader: RunReader,
     dictionary: Dictionary,
     records: Vec<RecordPlace>,
+    totals: Option<RunTotals>,
     fact: RunFact,
     /// Records unpacked lately, the last one last.
     latest: Mutex<Vec<(usize, Arc<Unpacked>)>>,
@@ -69,6 +71,7 @@ impl CellRun {
             reader,
             dictionary: pages.dictionary,
             records: pages.records,
+            totals: footer.totals,
             fact: fact.clone(),
             latest: Mutex::new(Vec::new()),
         })
@@ -106,6 +109,9 @@ impl CellRun {
         let Some(meter) = scan.stored().map_or(Some(0), |meter| self.meter_number(meter)) else {
             return Ok(());
         };
+        if let Some(totals) = self.totals_within(scan) {
+            return self.scan_totals(totals, meter, scan, visit);
+        }
         let (mut low, mut high) = ((meter, 0, 0), (meter, u32::MAX, u32::MAX));
         if let Some(account) = scan.account {
             let Some(account) = self.dictionary.accounts.find(account) else { return Ok(()) };
@@ -147,6 +153,37 @@ impl CellRun {
         Ok(())
     }
 
+    /// The totals, where they answer a scan as well as all cells do.
+    fn totals_within(&self, scan: &CellScan<'_>) -> Option<&RunTotals> {
+        let ((start, end), totals) = (scan.totals_of?, self.totals.as_ref()?);
+        let is_inside = start_of(totals.first) >= start && start_of(totals.last.saturating_add(1)) <= end;
+        (scan.account.is_none() && is_inside).then_some(totals)
+    }
+
+    fn scan_totals(
+        &self,
+        totals: &RunTotals,
+        meter: u32,
+        scan: &CellScan<'_>,
+        visit: &mut dyn FnMut(&CellKey, &Cell),
+    ) -> Result<(), StoreError> {
+        let name = |number: u32| {
+            let name = self.dictionary.names.get(number);
+            name.ok_or_else(|| self.reader.bad(self.fact.footer, "a total of a name that is not there"))
+        };
+        for ((_, event_type, source), cell) in totals.sums.range((meter, 0, 0)..=(meter, u32::MAX, u32::MAX))
+        {
+            let mut key = scan.key();
+            replace(&mut key.event_type, name(*event_type)?);
+            replace(&mut key.source, name(*source)?);
+            key.start = start_of(totals.first);
+            if scan.types.is_none_or(|types| types.contains(&key.event_type)) {
+                scan.show(&key, cell, visit);
+            }
+        }
+        Ok(())
+    }
+
     /// Visits all cells in order.
     ///
     /// **Errors**: a checksum that differs, cells out of order or of a wrong number.
@@ -164,12 +201,17 @@ impl CellRun {
         visit: &mut dyn FnMut(RowKey, Cell) -> Result<(), BadCoding>,
     ) -> Result<(), StoreError> {
         let mut order = OrderCheck::default();
+        let mut totalling = Totalling::new(&self.dictionary);
         for number in 0..self.records.len() {
             self.rows(number, &mut |key, cell| {
                 order.check(&key)?;
+                totalling.add(&key, &cell);
                 visit(key, cell)?;
                 Ok(ControlFlow::Continue(()))
             })?;
+        }
+        if self.totals.is_some() && totalling.end() != self.totals {
+            return Err(self.reader.bad(self.fact.footer, "its totals are not the sums of its cells"));
         }
         self.check_count(order.seen)
     }

@@ -8,6 +8,7 @@ use super::super::table::CellTable;
 use super::dictionary::{Dictionary, RowKey};
 use super::footer::{Footer, RecordPlace, directory_pages, text_pages, tuple_pages};
 use super::record::{RECORD_CELLS, encode_columns, put_digests};
+use super::totals::Totalling;
 use crate::coding::put_u64;
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -24,10 +25,17 @@ pub struct CellRunWriter<'a> {
     rows: Vec<(RowKey, Cell)>,
     records: Vec<RecordPlace>,
     entries: u64,
+    totals: Totalling,
 }
 
 impl<'a> CellRunWriter<'a> {
-    pub fn create(disk: &'a dyn Disk, name: &str, from: u64, to: u64) -> Result<Self, StoreError> {
+    /// A run whose cells are numbered by a dictionary.
+    pub fn create(
+        disk: &'a dyn Disk,
+        name: &str,
+        (from, to): (u64, u64),
+        dictionary: &Dictionary,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             file: RunWriter::create(disk, name)?,
             packer: zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|error| unpacked(name, &error))?,
@@ -37,11 +45,13 @@ impl<'a> CellRunWriter<'a> {
             rows: Vec::with_capacity(RECORD_CELLS),
             records: Vec::new(),
             entries: 0,
+            totals: Totalling::new(dictionary),
         })
     }
 
     /// Appends a cell behind all others.
     pub fn put(&mut self, key: &RowKey, cell: &Cell) -> Result<(), StoreError> {
+        self.totals.add(key, cell);
         self.rows.push((*key, cell.clone()));
         self.entries += 1;
         if self.rows.len() == RECORD_CELLS { self.put_record() } else { Ok(()) }
@@ -93,6 +103,7 @@ impl<'a> CellRunWriter<'a> {
             values: dictionary.values.len() as u64,
             meters,
             records: records.len() as u64,
+            totals: self.totals.end(),
         };
         let sector = self.file.append(&footer.encode())?;
         let (length, hash) = self.file.finish()?;
@@ -116,7 +127,7 @@ pub fn write_cells(
     cells: &CellTable,
 ) -> Result<RunFact, StoreError> {
     let sorted = cells.sorted()?;
-    let mut writer = CellRunWriter::create(disk, name, from, to)?;
+    let mut writer = CellRunWriter::create(disk, name, (from, to), &sorted.dictionary)?;
     sorted.each(&mut |key, cell| writer.put(key, cell))?;
     writer.finish(&sorted.dictionary)
 }

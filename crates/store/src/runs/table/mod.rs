@@ -262,7 +262,7 @@ pub fn cell_number(instant: Instant) -> i32 {
 }
 
 /// When a cell starts.
-fn start_of(number: i32) -> Instant {
+pub(super) fn start_of(number: i32) -> Instant {
     Instant(i64::from(number).saturating_mul(CELL_NS))
 }
 

@@ -18,6 +18,9 @@ pub struct CellScan<'a> {
     pub account: Option<&'a str>,
     /// Those of some types, or of all.
     pub types: Option<&'a [String]>,
+    /// Neither accounts, nor dimensions, nor times matter to whoever asks, but that all lies in this window: a run inside
+    /// of it visits its totals by type and source, as if they were cells at its beginning.
+    pub totals_of: Option<(Instant, Instant)>,
 }
 
 impl<'a> CellScan<'a> {
