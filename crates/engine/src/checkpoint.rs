@@ -19,7 +19,7 @@ use crate::cells::{Cells, Frozen};
 use crate::dedup::{Dedup, Filter, HotTable};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::merge::{Merge, MergeJob, Merged, too_many_wait};
+use crate::merge::{Merge, MergeJob, Merged, beside, too_many_wait};
 
 /// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
 pub const MEMORY_BYTES: usize = 512 << 20;
@@ -135,9 +135,7 @@ impl Flusher<'_> {
             self.settle_merge(true)?;
         }
         let job = self.job(at, false)?;
-        let named = std::thread::Builder::new().name("checkpoint".to_owned());
-        let handle =
-            named.spawn(move || job.run()).map_err(|error| StoreError::io("start a thread", &error))?;
+        let handle = beside("checkpoint", move || job.run())?;
         *self.flush = Some(Flush(Some(handle)));
         Ok(())
     }

@@ -21,6 +21,9 @@ const CELL_RUNS_MAX: usize = 16;
 /// So many runs may wait for a merge before the feed does.
 const RUNS_WAITING_MAX: usize = 48;
 
+/// How far threads step back that write runs, in the system's steps of niceness.
+const NICE: i32 = 10;
+
 /// Runs that should become one.
 pub(crate) struct MergeJob {
     disk: Arc<dyn Disk>,
@@ -85,11 +88,25 @@ impl MergeJob {
         let stopped = Arc::new(AtomicBool::new(false));
         let disk: Arc<dyn Disk> = Arc::new(StoppableDisk { disk: self.disk, stopped: Arc::clone(&stopped) });
         let job = Self { disk, ..self };
-        let named = std::thread::Builder::new().name("merge".to_owned());
-        let handle =
-            named.spawn(move || job.run()).map_err(|error| StoreError::io("start a thread", &error))?;
+        let handle = beside("merge", move || job.run())?;
         Ok(Merge { handle: Some(handle), stopped })
     }
+}
+
+/// Starts a thread for work that nobody waits for: it takes the processor that those who answer leave.
+///
+/// **Errors**: the system has no thread left.
+pub(crate) fn beside<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, EngineError> {
+    let named = std::thread::Builder::new().name(name.to_owned());
+    let spawned = named.spawn(move || {
+        // Where the system does not allow it, it runs beside the others.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+        run()
+    });
+    Ok(spawned.map_err(|error| StoreError::io("start a thread", &error))?)
 }
 
 /// Whether so many runs wait for a merge that nothing more should be flushed before it has ended.
