@@ -18,6 +18,8 @@ use crate::error::EngineError;
 const INDEX_RUNS_MAX: usize = 4;
 /// So many cell runs of about one size become one. A cell is dearer to write again than an identity.
 const CELL_RUNS_MAX: usize = 16;
+/// Cell runs with fewer cells are merged as early as those of identities: a file of its own is dearer then.
+const SMALL_CELLS: u64 = 65_536;
 /// So many runs may wait for a merge before the feed does.
 const RUNS_WAITING_MAX: usize = 48;
 
@@ -54,7 +56,11 @@ impl MergeJob {
         let of_index: Vec<RunFact> = index.iter().map(|run| run.fact().clone()).collect();
         let group = match newest_group(&of_index, INDEX_RUNS_MAX, &[]) {
             Some(first) => Group::Index(index[first..].to_vec()),
-            None => Group::Cells(cells[newest_group(cells, CELL_RUNS_MAX, pinned)?..].to_vec()),
+            None => {
+                let is_small = cells.last().is_some_and(|run| run.entries < SMALL_CELLS);
+                let at_least = if is_small { INDEX_RUNS_MAX } else { CELL_RUNS_MAX };
+                Group::Cells(cells[newest_group(cells, at_least, pinned)?..].to_vec())
+            }
         };
         Some(Self { disk: Arc::clone(disk), group })
     }
