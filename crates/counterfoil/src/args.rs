@@ -74,7 +74,7 @@ pub enum Command {
     /// Counts files of events
     #[command(after_help = "Examples:\n  counterfoil ingest events.ndjson.gz\n  \
         counterfoil ingest --input csv --mapping calls.yaml calls.csv\n  \
-        counterfoil ingest --resume august/*.parquet\n  \
+        counterfoil ingest --resume events.ndjson.gz\n  \
         zcat events.ndjson.gz | counterfoil ingest --feed gateway -")]
     Ingest(IngestArgs),
     /// Answers what was used

@@ -12,9 +12,23 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
-use support::{Desk, Ran, call, transfer};
+use support::{CONFIG, Desk, Ran, call, transfer};
 
 const RECORDS: u64 = 12_000;
+
+/// Under the same keys the digests of the same events are the same.
+const KEYS: &str = "identity = 000102030405060708090a0b0c0d0e0f\n\
+    digest = 101112131415161718191a1b1c1d1e1f\n\
+    personal = 202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f\n\
+    shard = 404142434445464748494a4b4c4d4e4f\n";
+
+fn configured() -> Desk {
+    let desk = Desk::new();
+    desk.write("keys.txt", KEYS);
+    desk.write("config.yaml", CONFIG);
+    desk.run(&["--keys", "keys.txt", "apply", "-f", "config.yaml"]).status(0);
+    desk
+}
 
 /// A file with records of every fate, blank lines, and lines that are no UTF-8.
 fn lines(records: u64) -> Vec<Vec<u8>> {
@@ -23,7 +37,9 @@ fn lines(records: u64) -> Vec<Vec<u8>> {
         let (account, time) = (format!("a-{}", n % 2 + 1), format!("2026-10-{:02}T10:00:00Z", n % 28 + 1));
         let id = format!("n-{n}");
         lines.push(match n % 50 {
-            7 => transfer(&format!("n-{}", n - 1), &format!("a-{}", (n - 1) % 2 + 1), &time, "9").into_bytes(),
+            7 => {
+                transfer(&format!("n-{}", n - 1), &format!("a-{}", (n - 1) % 2 + 1), &time, "9").into_bytes()
+            }
             11 => b"{ no JSON at all".to_vec(),
             13 => b"{\"specversion\":\"1.0\",\"id\":\"\xff\"}".to_vec(),
             17 => transfer(&id, &account, "2036-01-01T00:00:00Z", "1").into_bytes(),
@@ -52,7 +68,7 @@ fn usage(desk: &Desk) -> Value {
 
 /// What a desk has that took the files in one run each.
 fn whole(names: &[&str], content: &[Vec<u8>]) -> Desk {
-    let desk = Desk::configured();
+    let desk = configured();
     for (name, content) in names.iter().zip(content) {
         desk.write(name, content);
         let ran = desk.run(&["ingest", "--batch", "1000", name]);
@@ -107,7 +123,7 @@ fn size(folder: &Path) -> u64 {
 fn killed_twice_then_resumed_the_fates_are_those_of_the_file() {
     let content = ndjson(&lines(RECORDS));
     let expected = whole(&["month.ndjson"], std::slice::from_ref(&content));
-    let desk = Desk::configured();
+    let desk = configured();
     desk.write("month.ndjson", &content);
     kill_after(&desk, &["ingest", "--batch", "50", "month.ndjson"], 30_000);
     kill_after(&desk, &["ingest", "--batch", "70", "--resume", "month.ndjson"], 30_000);
@@ -136,7 +152,7 @@ fn of_several_files_the_first_are_done() {
     let names = ["a.ndjson", "b.ndjson", "c.ndjson"];
     let content: Vec<Vec<u8>> = (0..3).map(of).collect();
     let expected = whole(&names, &content);
-    let desk = Desk::configured();
+    let desk = configured();
     for (name, content) in names.iter().zip(&content) {
         desk.write(name, content);
     }
@@ -148,7 +164,7 @@ fn of_several_files_the_first_are_done() {
     assert!(reports[1].1 > 0 && reports.iter().all(|report| report.1 + report.2 == 4_000), "{reports:?}");
     assert_same(&desk, &expected);
     // Files of one feed are told apart by their names; those of one name are not.
-    let desk = Desk::configured();
+    let desk = configured();
     for (name, content) in names.iter().zip(&content) {
         desk.write(name, content);
     }
@@ -164,7 +180,7 @@ fn of_several_files_the_first_are_done() {
 #[test]
 fn another_file_by_the_same_name_is_refused() {
     let first = lines(300);
-    let desk = Desk::configured();
+    let desk = configured();
     desk.write("day.ndjson", ndjson(&first));
     desk.run(&["ingest", "--batch", "64", "day.ndjson"]).status(1);
     let before = fates(&desk);
@@ -202,11 +218,13 @@ fn what_broke_off_goes_on_and_what_was_replayed_stays() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &content).expect("memory");
     let packed = packed.finish().expect("memory");
-    let desk = Desk::configured();
+    let desk = configured();
     desk.write("day.ndjson.gz", &packed[..packed.len() / 2]);
     let ran = desk.run(&["ingest", "--batch", "64", "day.ndjson.gz"]).status(1);
     assert!(ran.stderr.contains("breaks off"), "{}", ran.stderr);
-    let records = |desk: &Desk| -> u64 { ["accepted", "duplicate", "conflict", "rejected"].map(|fate| desk.fate(fate)).iter().sum() };
+    let records = |desk: &Desk| -> u64 {
+        ["accepted", "duplicate", "conflict", "rejected"].map(|fate| desk.fate(fate)).iter().sum()
+    };
     let taken = records(&desk);
     assert!(taken > 0 && taken < 2_000, "{taken}");
     // A record that was mended and replayed is known by now; the file still has it as it was.
@@ -215,7 +233,10 @@ fn what_broke_off_goes_on_and_what_was_replayed_stays() {
     let position = future["position"].to_string();
     desk.run(&["quarantine", "replay", &position, "--set", "time=\"2026-10-01T00:00:00Z\""]).status(0);
     desk.write("day.ndjson.gz", &packed);
-    assert_eq!(reports(&resume(&desk, &["day.ndjson.gz"])), [("day.ndjson.gz".to_owned(), taken, 2_000 - taken)]);
+    assert_eq!(
+        reports(&resume(&desk, &["day.ndjson.gz"])),
+        [("day.ndjson.gz".to_owned(), taken, 2_000 - taken)]
+    );
     assert_eq!(records(&desk), 2_000 + 1);
     desk.run(&["verify"]).status(0);
 }
@@ -223,7 +244,7 @@ fn what_broke_off_goes_on_and_what_was_replayed_stays() {
 #[test]
 fn parquet_too() {
     let expected = whole(&["calls.parquet"], &[parquet_file(8, 1_000, "row")]);
-    let desk = Desk::configured();
+    let desk = configured();
     desk.write("calls.parquet", parquet_file(8, 1_000, "row"));
     kill_after(&desk, &["ingest", "--batch", "40", "calls.parquet"], 30_000);
     desk.write("calls.parquet", parquet_file(8, 1_000, "other"));

@@ -100,8 +100,7 @@ impl Engine {
         if skipped > 0 {
             progress(skipped);
         }
-        let asked =
-            json!({ "feed": feed.name, "file": file, "format": decoder.name(), "skipped": skipped });
+        let asked = json!({ "feed": feed.name, "file": file, "format": decoder.name(), "skipped": skipped });
         self.journal_begun(caller, &asked)?;
         let from = self.end();
         let mut counters = BTreeMap::new();

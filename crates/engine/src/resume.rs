@@ -113,7 +113,8 @@ impl Engine {
                 let end = passed + u64::from(prepared.records());
                 let kept = log.below(end)?;
                 if let Some(line) = first_other(&mut self.dedup, decoder, feed, &prepared, passed, kept)? {
-                    let problem = format!("expected what the log holds of it, found other content at `{line}`");
+                    let problem =
+                        format!("expected what the log holds of it, found other content at `{line}`");
                     return Err(other(feed, problem));
                 }
                 passed = end;
@@ -230,7 +231,8 @@ impl<'r> KeptOf<'r> {
     }
 
     fn read_block(&mut self) -> Result<(), EngineError> {
-        let other = || EngineError::stored("the log", "its blocks are not those of the run that took the file");
+        let other =
+            || EngineError::stored("the log", "its blocks are not those of the run that took the file");
         let range = self.ranges.front_mut().ok_or_else(other)?;
         let blocks = self.blocks.get_or_insert_with(|| self.roots.fates(range.start));
         let block = blocks.next().transpose()?.ok_or_else(other)?;

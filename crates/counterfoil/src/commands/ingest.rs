@@ -88,7 +88,14 @@ fn ingest_all(
             }
         };
         let input = FeedInput { chunks, file: Some(name), taken };
-        reports.push(engine.ingest(&context::caller(global), &decoder, &feed, input, options, &mut progress)?);
+        reports.push(engine.ingest(
+            &context::caller(global),
+            &decoder,
+            &feed,
+            input,
+            options,
+            &mut progress,
+        )?);
         bar.finish_and_clear();
     }
     Ok(reports)
