@@ -4,10 +4,12 @@
 
 mod bench;
 mod guards;
+mod instructions;
 mod manifest;
 mod plants;
 mod process;
 mod source;
+mod stages;
 mod tree;
 
 use anyhow::{Result, bail};
@@ -22,6 +24,9 @@ cargo xtask COMMAND
   plant NAME|all    applies a planted bug to a copy of the tree; its test must turn red
   plant --list      names the planted bugs
   bench             the same work by ours and by others on the same file; `bench --help`
+  stages            nanoseconds an event of each stage of its path, alone; `stages --help`
+  instructions      instructions of each stage, counted by valgrind; a tenth more than before fails
+                    --accept takes them as the new counts
   docs              builds the documentation, warnings are errors
   ci [JOB]          what the build server runs: .ci/run
   compat            reserved: data folders of released versions";
@@ -41,6 +46,9 @@ fn run(words: &[&str]) -> Result<()> {
         ["plant", "--list"] => plants::list(&tree),
         ["plant", name] => plants::run(&tree, name),
         ["bench", rest @ ..] => bench::run(&tree, rest),
+        ["stages", rest @ ..] => stages::run(&tree, rest),
+        ["instructions"] => instructions::run(&tree, false),
+        ["instructions", "--accept"] => instructions::run(&tree, true),
         ["docs"] => docs(&tree),
         ["ci", job @ ..] => ci(&tree, job),
         ["compat"] => bail!("no version is released yet, so there is no folder of an older one to open"),

@@ -74,6 +74,7 @@ pub enum Command {
     /// Counts files of events
     #[command(after_help = "Examples:\n  counterfoil ingest events.ndjson.gz\n  \
         counterfoil ingest --input csv --mapping calls.yaml calls.csv\n  \
+        counterfoil ingest --resume events.ndjson.gz\n  \
         zcat events.ndjson.gz | counterfoil ingest --feed gateway -")]
     Ingest(IngestArgs),
     /// Answers what was used
@@ -169,6 +170,9 @@ pub struct IngestArgs {
     /// Says on stdout after every batch how many records are durable; in place of the table
     #[arg(long, conflicts_with = "format")]
     pub acknowledge: bool,
+    /// Goes on where the last run of each file stopped: what it took is compared and not taken again
+    #[arg(long)]
+    pub resume: bool,
     /// Records a batch, each one sync
     #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub batch: u32,

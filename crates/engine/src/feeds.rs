@@ -10,13 +10,16 @@ use store::{Class, Counter, CounterKey, Effect, RowDraft};
 
 use crate::engine::{Caller, Engine};
 use crate::error::EngineError;
+use crate::resume::{BEGUN, Taken};
 
 /// What one run of `ingest` did to one feed.
 #[derive(Clone, Debug)]
 pub struct FeedReport {
     /// The feed's name.
     pub feed: String,
-    /// How many records were read.
+    /// How many records were taken before and passed over now; see [`FeedInput`].
+    pub skipped: u64,
+    /// How many records were read behind them.
     pub received: u64,
     /// The fates, counted.
     pub counters: Vec<Counter>,
@@ -40,6 +43,22 @@ impl FeedReport {
     }
 }
 
+/// What a feed is read from: chunks alone, or those of a file that another run may go on with.
+pub struct FeedInput {
+    /// The records, from the first on.
+    pub chunks: Chunks,
+    /// The file's base name, by which a later run finds what this one took.
+    pub file: Option<String>,
+    /// What of the file was taken before, by [`Engine::taken_files`]: it is compared and not taken again.
+    pub taken: Option<Taken>,
+}
+
+impl From<Chunks> for FeedInput {
+    fn from(chunks: Chunks) -> Self {
+        Self { chunks, file: None, taken: None }
+    }
+}
+
 /// How a feed is read.
 #[derive(Clone, Copy, Debug)]
 pub struct FeedOptions {
@@ -60,20 +79,28 @@ impl Engine {
     /// Reads a feed to its end and journals the run. It needs no idempotency key and takes none: every event has
     /// an identity of its own, so that sending a feed again counts nothing twice.
     ///
-    /// `progress` hears the records read so far. A record that cannot be decoded is rejected and kept; a
-    /// stream that breaks off ends the run with what was read before it.
+    /// `progress` hears how many records of the feed are durable, those that were taken before included. A record that
+    /// cannot be decoded is rejected and kept; a stream that breaks off ends the run with what was read before it.
     ///
-    /// **Errors**: those of the file layer.
+    /// **Errors**: those of the file layer; `resume_other_file`, and nothing was then written.
     pub fn ingest(
         &mut self,
         caller: &Caller,
         decoder: &Decoder,
         feed: &Feed,
-        input: Chunks,
+        input: impl Into<FeedInput>,
         options: FeedOptions,
         progress: &mut dyn FnMut(u64),
     ) -> Result<FeedReport, EngineError> {
-        let asked = json!({ "feed": feed.name, "format": decoder.name() });
+        let FeedInput { mut chunks, file, taken } = input.into();
+        let skipped = match &taken {
+            Some(taken) => self.pass_over(decoder, feed, &mut chunks, taken, options)?,
+            None => 0,
+        };
+        if skipped > 0 {
+            progress(skipped);
+        }
+        let asked = json!({ "feed": feed.name, "file": file, "format": decoder.name(), "skipped": skipped });
         self.journal_begun(caller, &asked)?;
         let from = self.end();
         let mut counters = BTreeMap::new();
@@ -81,12 +108,13 @@ impl Engine {
         let mut heard = |batch: u64, more: Vec<Counter>| {
             received += batch;
             add(&mut counters, more);
-            progress(received);
+            progress(skipped + received);
         };
-        let end = self.stream(decoder, feed, input, options, &mut heard)?;
+        let end = self.stream(decoder, feed, chunks, options, &mut heard)?;
         let broken = end.map(|error| error.to_string());
         let counters = listed(counters);
-        let report = FeedReport { feed: feed.name.clone(), received, counters, from, to: self.end(), broken };
+        let feed = feed.name.clone();
+        let report = FeedReport { feed, skipped, received, counters, from, to: self.end(), broken };
         let caller = Caller { idempotency_key: None, ..caller.clone() };
         self.journal_feed(&caller, "ingest", asked, &report, report_json(&report), Vec::new())?;
         Ok(report)
@@ -99,7 +127,7 @@ impl Engine {
             actor: caller.actor.clone(),
             reason: caller.reason.clone(),
             idempotency_key: None,
-            command: "ingest_begun".to_owned(),
+            command: BEGUN.to_owned(),
             command_version: 1,
             input: asked.clone(),
             result: json!({ "from": self.end() }),
@@ -151,6 +179,7 @@ impl Engine {
 pub fn report_json(report: &FeedReport) -> Value {
     json!({
         "feed": report.feed,
+        "skipped": report.skipped,
         "received": report.received,
         "from": report.from,
         "to": report.to,

@@ -108,6 +108,7 @@ impl Engine {
             .collect();
         let report = FeedReport {
             feed: feed.name,
+            skipped: 0,
             received: replayed.len() as u64,
             counters: answer.counters,
             from,

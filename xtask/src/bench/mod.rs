@@ -14,6 +14,7 @@ mod peers;
 use anyhow::{Result, bail};
 
 use self::contest::Contest;
+pub use self::events::{Wish, write as write_events};
 use self::options::{Command, Options};
 use self::ours::Ours;
 use self::peers::Peers;

@@ -1,10 +1,11 @@
 //! `ingest`: files of events → fates.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use connectors::{Chunks, Decoder, Feed, InputError, Mapping, is_parquet, open_input, read_mapping};
-use engine::{FeedOptions, FeedReport, report_json};
+use engine::{Engine, EngineError, FeedInput, FeedOptions, FeedReport, report_json};
 use serde_json::Value;
 
 use crate::args::{Format, Global, IngestArgs, InputFormat};
@@ -24,31 +25,28 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         .iter()
         .map(|path| Input::open(path, args, mapping.as_ref()))
         .collect::<Result<_, Failure>>()?;
-    let mut engine = context::open(global)?;
-    let mut reports = Vec::new();
-    for Input { name, decoder, chunks } in inputs {
-        let feed = Feed {
-            name: args.feed.clone().unwrap_or_else(|| name.clone()),
-            source: args.source.clone().or_else(|| args.feed.clone()).unwrap_or(name),
-        };
-        let bar = output::progress(None, &feed.name);
-        let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
-        let mut progress = |received: u64| {
-            bar.set_position(received);
-            if args.acknowledge {
-                // A reader that went away ends nothing here: the records are durable all the same.
-                let mut out = std::io::stdout();
-                let _ = writeln!(out, "acknowledged {received}").and_then(|()| out.flush());
-            }
-        };
-        let caller = context::caller(global);
-        let report = engine.ingest(&caller, &decoder, &feed, chunks, options, &mut progress)?;
-        bar.finish_and_clear();
-        reports.push(report);
+    if args.resume {
+        check_names(&inputs)?;
     }
+    let mut engine = context::open(global)?;
+    let reports = match ingest_all(&mut engine, global, args, inputs) {
+        // Refused before anything of the file was taken: the store is in order.
+        Err(error) if error.code == "resume_other_file" => {
+            engine.close()?;
+            return Err(error.into());
+        }
+        reports => reports?,
+    };
     engine.close()?;
     if !args.acknowledge {
         print(global, &reports)?;
+    }
+    for report in reports.iter().filter(|report| report.skipped > 0) {
+        let taken = grouped(&report.skipped.to_string());
+        output::note(&match report.received {
+            0 => format!("`{}` was already taken whole: {taken} records", report.feed),
+            _ => format!("`{}` went on behind the {taken} records taken before", report.feed),
+        });
     }
     for report in reports.iter().filter(|report| report.broken.is_some()) {
         let why = report.broken.as_deref().unwrap_or("");
@@ -62,6 +60,58 @@ pub fn run(global: &Global, args: &IngestArgs) -> Result<Outcome, Failure> {
         output::hint("hint: see what was refused with `counterfoil quarantine list`");
     }
     Ok(Outcome::of(problems))
+}
+
+/// Takes the files one after the other.
+fn ingest_all(
+    engine: &mut Engine,
+    global: &Global,
+    args: &IngestArgs,
+    inputs: Vec<Input>,
+) -> Result<Vec<FeedReport>, EngineError> {
+    let taken = args.resume.then(|| engine.taken_files()).transpose()?;
+    let options = FeedOptions { batch_records: args.batch as usize, ..FeedOptions::default() };
+    let mut reports = Vec::new();
+    for Input { name, decoder, chunks } in inputs {
+        let feed = Feed {
+            name: args.feed.clone().unwrap_or_else(|| name.clone()),
+            source: args.source.clone().or_else(|| args.feed.clone()).unwrap_or_else(|| name.clone()),
+        };
+        let taken = taken.as_ref().and_then(|taken| taken.of(&feed.name, &name)).cloned();
+        let bar = output::progress(None, &feed.name);
+        let mut progress = |received: u64| {
+            bar.set_position(received);
+            if args.acknowledge {
+                // A reader that went away ends nothing here: the records are durable all the same.
+                let mut out = std::io::stdout();
+                let _ = writeln!(out, "acknowledged {received}").and_then(|()| out.flush());
+            }
+        };
+        let input = FeedInput { chunks, file: Some(name), taken };
+        reports.push(engine.ingest(
+            &context::caller(global),
+            &decoder,
+            &feed,
+            input,
+            options,
+            &mut progress,
+        )?);
+        bar.finish_and_clear();
+    }
+    Ok(reports)
+}
+
+/// What a file's last run took is found by its base name.
+fn check_names(inputs: &[Input]) -> Result<(), Failure> {
+    let mut names = BTreeSet::new();
+    match inputs.iter().find(|input| !names.insert(input.name.as_str())) {
+        None => Ok(()),
+        Some(input) => Err(Failure::usage(
+            "resume_ambiguous",
+            format!("expected files whose base names differ, found two of `{}`", input.name),
+            "give each a run and a --feed NAME of its own, or leave --resume out",
+        )),
+    }
 }
 
 /// Events that only their line identifies need a name for what the lines are of. A pipe has none of its own,
@@ -144,18 +194,26 @@ fn print(global: &Global, reports: &[FeedReport]) -> Result<(), Failure> {
 /// The table of fates of some feeds, with its sum.
 pub fn fates_table(reports: &[FeedReport]) -> String {
     let fates = ["accepted", "duplicate", "conflict", "rejected"];
+    let has_skipped = reports.iter().any(|report| report.skipped > 0);
+    let mut head = vec!["feed", "received"];
+    head.splice(1..1, has_skipped.then_some("skipped"));
+    head.extend(fates);
     let mut rows = Vec::new();
-    let mut sums = [0u64; 5];
+    let mut sums = vec![0u64; head.len() - 1];
     for report in reports {
-        let counts: Vec<u64> =
-            std::iter::once(report.received).chain(fates.iter().map(|fate| report.records(fate))).collect();
+        let counts: Vec<u64> = has_skipped
+            .then_some(report.skipped)
+            .into_iter()
+            .chain([report.received])
+            .chain(fates.iter().map(|fate| report.records(fate)))
+            .collect();
         sums.iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
         rows.push(row(&report.feed, &counts));
     }
     if reports.len() > 1 {
         rows.push(row("all", &sums));
     }
-    table(&["feed", "received", "accepted", "duplicate", "conflict", "rejected"], &[1, 2, 3, 4, 5], &rows)
+    table(&head, &(1..head.len()).collect::<Vec<_>>(), &rows)
 }
 
 fn row(name: &str, counts: &[u64]) -> Vec<String> {

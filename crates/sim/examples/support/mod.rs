@@ -33,17 +33,25 @@ pub fn caller() -> Caller {
     Caller { actor: "bench".to_owned(), reason: None, idempotency_key: None }
 }
 
+pub fn keys() -> Keys {
+    Keys { identity: [11; 16], digest: [12; 16], personal: [13; 32], shard: [14; 16] }
+}
+
 pub fn open(folder: &Path) -> Result<Engine, EngineError> {
+    open_with(folder, MEMORY_BYTES, true)
+}
+
+/// Opens a folder with so much memory, its runs written beside the path of events or on it.
+pub fn open_with(folder: &Path, memory_bytes: usize, in_background: bool) -> Result<Engine, EngineError> {
     let disk = RealDisk::create(folder).map_err(|error| EngineError::stored("the folder", error))?;
-    let keys = Keys { identity: [11; 16], digest: [12; 16], personal: [13; 32], shard: [14; 16] };
     let options = Options {
         clock: Arc::new(SystemClock),
         random: Box::new(|bytes| bytes.fill(7)),
-        keys: Some(keys),
+        keys: Some(keys()),
         actor: "bench".to_owned(),
         sizes: SegmentSizes::DEFAULT,
-        memory_bytes: MEMORY_BYTES,
-        in_background: true,
+        memory_bytes,
+        in_background,
     };
     Engine::open(Arc::new(disk), options)
 }
@@ -51,11 +59,17 @@ pub fn open(folder: &Path) -> Result<Engine, EngineError> {
 /// Opens a folder and applies `examples/bench-world`.
 pub fn open_configured(folder: &Path) -> Result<Engine, EngineError> {
     let mut engine = open(folder)?;
+    configure(&mut engine)?;
+    Ok(engine)
+}
+
+/// Applies `examples/bench-world`.
+pub fn configure(engine: &mut Engine) -> Result<(), EngineError> {
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/bench-world");
     let documents = load_path(&world).unwrap_or_else(|problems| panic!("{problems:?}"));
     let plan = engine.plan(&documents)?.unwrap_or_else(|problems| panic!("{problems:?}"));
     engine.apply(&caller(), &plan)?;
-    Ok(engine)
+    Ok(())
 }
 
 /// Spreads a number over 64 bits.
