@@ -26,7 +26,7 @@ impl Engine {
         if received != self.end() {
             broken.push(format!("received {} records, but their fates add up to {received}", self.end()));
         }
-        let cells = self.accepted_by_source()?;
+        let cells = self.by_source(false)?;
         let sources: std::collections::BTreeSet<&String> = accepted.keys().chain(cells.keys()).collect();
         for source in sources {
             let by_fate = accepted.get(source).copied().unwrap_or(0);

@@ -69,6 +69,8 @@ pub struct Engine {
     pub(crate) notes: Vec<String>,
     pub(crate) read_only: bool,
     pub(crate) failed: bool,
+    /// Blocks that the tables hold in a transaction that is open.
+    pub(crate) uncommitted: usize,
 }
 
 impl Engine {
@@ -152,6 +154,8 @@ impl Engine {
         if self.has_long_tail() || self.checkpoint.meters != self.covers(self.checkpoint.position) {
             self.checkpoint_now(false)?;
         }
+        // That checkpoint may have begun another.
+        self.merge = None;
         self.tables.commit()?;
         self.tables.close()?;
         let runs = self.checkpoint.cells.iter().chain(&self.checkpoint.index);

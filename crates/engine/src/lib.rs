@@ -4,16 +4,17 @@
 //!
 //! ```text
 //! bytes ─decode─▶ draft ─check form─▶ event ─hash─▶ ┌ probe ─▶ check at K ─▶ append ─▶ sync ─▶ ANSWER
-//!        prepare.rs (parallel, pure)                │ ingest.rs (in order)
+//!        prepare.rs (parallel, pure)                │ admit.rs (in order)  
 //!                                                   └ duplicate, conflict, rejected(code): counted, kept
 //! synced block ─▶ cells.rs, dedup.rs, tables     checkpoint: runs [P₀, P₁) named by one atomic step
 //! ```
 //!
 //! 1. `feeds` reads records in chunks; `prepare` decodes, checks the form and hashes them on all cores.
-//! 2. `ingest` gives each its fate in order: the identity is probed before any rule that depends on K, so
+//! 2. `admit` gives each its fate in order: the identity is probed before any rule that depends on K, so
 //!    that a retry is a duplicate whatever was reconfigured since.
-//! 3. The block (accepted rows, refused bodies, counters of all fates) is appended and synced; only then is
-//!    the answer given, and only then do cells, index and tables learn of it.
+//! 3. The block (accepted rows, refused bodies, counters of all fates) is appended and synced, and only then is the
+//!    answer given. Identities, cells and tables learn of it before, in memory alone: where the write fails, the engine
+//!    stops and answers nothing more. `pipeline` does this with a thread each for many batches that wait.
 //! 4. `billing` seals a period by pinning a cut, reads usage as of it, rates, drafts, issues and posts.
 //! 5. `explain` and `verify` run the same functions again on what was pinned.
 //!

@@ -47,7 +47,6 @@ impl Engine {
             read_only: false,
         };
         let engine = Self::catch_up(disk, setting, roots, tables, notes)?;
-        engine.remove_leftovers()?;
         if engine.in_background {
             cover_in_background(&engine.dedup).map_err(|error| StoreError::io("start a thread", &error))?;
         }
@@ -136,11 +135,16 @@ impl Engine {
             notes,
             read_only,
             failed: false,
+            uncommitted: 0,
         };
         engine.catch_up_tables()?;
         engine.reload_terms()?;
         // A crash may have come between a seal and its checkpoint: the journal says what is pinned.
         engine.checkpoint.pinned = engine.pins()?;
+        if !read_only {
+            // Before anything writes runs: a merge that catching up begins has files that no checkpoint names yet.
+            engine.remove_leftovers()?;
+        }
         engine.catch_up_cells()?;
         Ok(engine)
     }

@@ -131,7 +131,20 @@ impl Engine {
         let (position, received_at) = (self.roots.end(), self.received_at());
         let at = self.flush_at(self.roots.log_hash());
         let (bytes, in_background) = (self.memory_bytes, self.in_background);
-        let Self { disk, clock, roots, tables, checkpoint, cells, dedup, flush, merge, terms, .. } = self;
+        let Self {
+            disk,
+            clock,
+            roots,
+            tables,
+            checkpoint,
+            cells,
+            dedup,
+            flush,
+            merge,
+            terms,
+            uncommitted,
+            ..
+        } = self;
         let (meters, held) = (terms.meters().to_vec(), CellsHeld::of(cells));
         let (cells, meters) = (&Mutex::new(cells), &meters);
         std::thread::scope(|scope| {
@@ -139,7 +152,7 @@ impl Engine {
             let (blocks, written) = mpsc::sync_channel(IN_FLIGHT);
             let (of_cells, of_writer) = (events.clone(), events.clone());
             scope.spawn(move || count(cells, meters, position, &counted, &blocks, &of_cells));
-            scope.spawn(move || write(roots, tables, &written, &of_writer));
+            scope.spawn(move || write(roots, tables, uncommitted, &written, &of_writer));
             let mut line = Line {
                 heard,
                 inputs: VecDeque::new(),
@@ -323,11 +336,11 @@ fn count<I>(
 fn write<I>(
     roots: &mut Roots,
     tables: &mut Tables,
+    uncommitted: &mut usize,
     blocks: &Receiver<BlockDraft>,
     events: &Sender<Event<I>>,
 ) {
     let _tells = Tells(events);
-    let mut since_commit = 0;
     while let Ok(first) = blocks.recv() {
         let mut records = first.records;
         let mut drafts = vec![first];
@@ -337,10 +350,10 @@ fn write<I>(
             records += more.records;
             drafts.push(more);
         }
-        since_commit += drafts.len();
+        *uncommitted += drafts.len();
         let written = write_some(roots, tables, drafts).and_then(|written| {
-            if since_commit >= BLOCKS_A_COMMIT {
-                since_commit = 0;
+            if *uncommitted >= BLOCKS_A_COMMIT {
+                *uncommitted = 0;
                 tables.commit()?;
             }
             Ok(written)

@@ -115,7 +115,12 @@ impl Shard {
 impl Drop for Shard {
     /// As [`Shard::close`], but nobody hears of an error: what was answered is durable all the same.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        let own =
+            self.thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id());
+        if own || std::thread::panicking() {
+            // It closes by itself; a panic must not meet another.
+            let _ = self.send(Request::Close);
+        } else {
             let _ = self.end();
         }
     }

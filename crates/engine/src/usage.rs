@@ -189,6 +189,11 @@ impl Engine {
     ///
     /// **Errors**: cells that cannot be read.
     pub fn accepted_by_source(&self) -> Result<BTreeMap<String, Totals>, EngineError> {
+        self.by_source(true)
+    }
+
+    /// The same, by cells alone (`totals` false) or also by the totals that runs keep.
+    pub(crate) fn by_source(&self, totals: bool) -> Result<BTreeMap<String, Totals>, EngineError> {
         self.check_not_failed()?;
         let mut by_source: BTreeMap<String, Totals> = BTreeMap::new();
         let query = CellQuery {
@@ -197,7 +202,7 @@ impl Engine {
             start: Instant(i64::MIN),
             end: Instant(i64::MAX),
             as_of: self.end(),
-            totals: true,
+            totals,
         };
         let visited = self.cells.visit(&query, &mut |key, cell| {
             by_source.entry(key.source.clone()).or_insert(Totals::ZERO).add(cell);

@@ -64,6 +64,35 @@ fn totals(engine: &Engine) -> (u64, String) {
 }
 
 #[test]
+fn what_is_counted_anew_beside_merges_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let feed = Feed { name: "f".to_owned(), source: "f".to_owned() };
+    let send = |engine: &mut Engine| {
+        let decoder = Decoder::cloud_events();
+        let chunks = decoder.chunks(Box::new(Cursor::new(lines().into_bytes())));
+        let options = FeedOptions { batch_records: 200, threads: 2 };
+        engine.ingest(&caller(), &decoder, &feed, chunks, options, &mut |_| {}).expect("a feed")
+    };
+    let mut engine = open(folder.path(), true);
+    let accepted = send(&mut engine).records("accepted");
+    let expected = totals(&engine);
+    engine.close().expect("closed");
+    for round in 0..4 {
+        std::fs::remove_file(folder.path().join("checkpoint")).expect("removed");
+        // All of the log is counted again: flushes, and merges on a thread of their own.
+        let mut engine = open(folder.path(), true);
+        assert_eq!(totals(&engine), expected, "round {round}");
+        assert_eq!(send(&mut engine).records("accepted"), 0, "round {round}");
+        assert_eq!(totals(&engine), expected, "round {round}");
+        engine.close().expect("closed");
+        let engine = open(folder.path(), true);
+        assert!(!engine.notes().iter().any(|note| note.contains("anew")), "{round}: {:?}", engine.notes());
+        assert_eq!((totals(&engine), accepted), (expected.clone(), expected.0), "round {round}");
+        engine.close().expect("closed");
+    }
+}
+
+#[test]
 fn a_feed_larger_than_the_memory_streams_through() {
     let unique: std::collections::BTreeSet<usize> =
         (0..EVENTS).map(|n| if n % 7 == 6 { n / 2 } else { n }).collect();

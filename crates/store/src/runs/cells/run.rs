@@ -53,6 +53,11 @@ impl CellRun {
         if (footer.from, footer.to, footer.entries) != (fact.from, fact.to, fact.entries) {
             return Err(reader.bad(fact.footer, "another run's footer"));
         }
+        let records = footer.to.saturating_sub(footer.from);
+        let fit = |totals: &RunTotals| totals.fit(records, footer.names, footer.meters.len());
+        if !footer.totals.as_ref().is_none_or(fit) {
+            return Err(reader.bad(fact.footer, "totals that no cells of such a run have"));
+        }
         let mut sector = footer.pages;
         let pages = read_pages(&footer, &mut |read| {
             if sector >= fact.footer {

@@ -23,7 +23,25 @@ pub struct RunTotals {
     pub sums: BTreeMap<(u32, u32, u32), Cell>,
 }
 
+/// No sum of a run comes near it: the top six bytes of one say nothing but its sign.
+const SIGN_BYTES: usize = 6;
+
 impl RunTotals {
+    /// Whether they can be those of a run with so many records, names and meter versions.
+    pub fn fit(&self, records: u64, names: u64, meters: usize) -> bool {
+        let fits = |((meter, event_type, source), cell): (&(u32, u32, u32), &Cell)| {
+            let units = cell.units.to_le_bytes();
+            let sign = if cell.units.is_negative() { 0xff } else { 0 };
+            cell.records <= records
+                && cell.unmeasured <= records
+                && u64::from(*event_type) < names
+                && u64::from(*source) < names
+                && *meter as usize <= meters
+                && units.iter().rev().take(SIGN_BYTES).all(|byte| *byte == sign)
+        };
+        self.sums.iter().all(fits)
+    }
+
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_i64(out, i64::from(self.first));
         put_i64(out, i64::from(self.last));
