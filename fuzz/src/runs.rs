@@ -102,7 +102,13 @@ fn read_cells(disk: &FaultyDisk, fact: &RunFact) {
     assert!(read.is_err() || seen == fact.entries, "{seen} cells of {}", fact.entries);
     let meter = ("meter-1".to_owned(), 2);
     let types = ["type-1".to_owned(), "type-3".to_owned()];
-    let scan = CellScan { meter: Some(&meter), derive: None, account: Some("org-3"), types: Some(&types) };
+    let scan = CellScan {
+        meter: Some(&meter),
+        derive: None,
+        account: Some("org-3"),
+        types: Some(&types),
+        totals_of: None,
+    };
     drop(run.scan(&scan, &mut |_, _| ()));
     drop(run.scan(&CellScan::default(), &mut |_, _| ()));
     let _ = run.overflowed();
