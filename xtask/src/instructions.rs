@@ -14,6 +14,9 @@ use crate::process;
 use crate::stages::{Line, Program, lines};
 use crate::tree::Tree;
 
+/// What they were counted on.
+const OF: &str = "xtask/instructions.of";
+/// The file with the counts.
 const FILE: &str = "xtask/instructions.json";
 /// Enough for several thousand cells and identities, few enough for half a minute.
 const EVENTS: u64 = 8_192;
@@ -38,6 +41,7 @@ pub fn run(tree: &Tree, accept: bool) -> Result<()> {
     let path = tree.root().join(FILE);
     if accept {
         fs::write(&path, written(&counts))?;
+        fs::write(tree.root().join(OF), counted_on(tree))?;
         println!("{FILE} has the counts of {} stages", counts.len());
         return Ok(());
     }
@@ -47,12 +51,38 @@ pub fn run(tree: &Tree, accept: bool) -> Result<()> {
         println!("{name:<33} {:>9}  before {before:>9}", tenths(*count));
     }
     let problems = problems(&before, &counts);
+    let (here, there) = (counted_on(tree), fs::read_to_string(tree.root().join(OF)).unwrap_or_default());
+    if here != there {
+        // Another processor, compiler or C library needs other instructions for the same source.
+        problems.iter().for_each(|problem| println!("note: {problem}"));
+        println!(
+            "skipped: {FILE} was counted elsewhere\n  there: {}\n  here:  {}",
+            there.trim(),
+            here.trim()
+        );
+        return Ok(());
+    }
     ensure!(
         problems.is_empty(),
         "{}\nif it must be so, accept the new counts: cargo xtask instructions --accept",
         problems.join("\n")
     );
     Ok(())
+}
+
+/// What decides the instructions beside the source: processor, compiler, C library.
+fn counted_on(tree: &Tree) -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let of = |name: &str| {
+        let found = cpu.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'));
+        found.map_or("unknown", |(_, value)| value.trim()).to_owned()
+    };
+    let said = |program: &str| {
+        let words = process::output(program, &["--version"], tree.root()).unwrap_or_default();
+        words.lines().next().unwrap_or("unknown").to_owned()
+    };
+    let cpu = ["model name", "cpu family", "model\t"].map(of).join("/");
+    format!("{cpu}; {}; {}\n", said("rustc"), said("ldd"))
 }
 
 /// Runs the program under valgrind, which writes a file each time that the counted function returns.
