@@ -10,7 +10,8 @@ use metering::{Batch, Code, Fate, Fingerprint, Identity, Instant, Probe, Rejecti
 use money::{Quantity, Sum};
 use store::{Accepted, AcceptedRow, BlockDraft, Counter, CounterKey, FirstSight, Hash, Kept};
 
-use crate::checked::Checked;
+use crate::cells::Counted;
+use crate::checked::{Checked, grown};
 use crate::dedup::{Dedup, compare};
 use crate::error::EngineError;
 use crate::prepare::Prepared;
@@ -52,6 +53,14 @@ pub struct Admitted {
     pub fates: Vec<Fate>,
     /// Why records were refused, by their place in the batch.
     pub messages: BTreeMap<u32, String>,
+}
+
+impl Admitted {
+    /// What cells are made of.
+    pub fn counted(&self) -> Counted<'_> {
+        let Self { draft, prints, units, accounts, .. } = self;
+        Counted { accepted: &draft.accepted, prints, units, accounts }
+    }
 }
 
 impl Admission<'_> {
@@ -160,7 +169,7 @@ impl<'f> Giving<'f> {
             feed,
             is_whole: chunk.records as usize == chunk.batch.len(),
             fates: vec![Fate::Accepted; chunk.records as usize],
-            of_source: vec![Vec::new(); chunk.batch.string_count()],
+            of_source: Vec::new(),
             other: BTreeMap::new(),
             accepted: Vec::with_capacity(chunk.batch.len()),
             first_sight: Vec::new(),
@@ -195,7 +204,7 @@ impl<'f> Giving<'f> {
     fn give(&mut self, index: u32, row: &Row, fate: Fate, units: Option<Quantity>) {
         self.fates[index as usize] = fate;
         let units = units.map_or(Sum::ZERO, |units| Sum::ZERO.add(units));
-        merge(&mut self.of_source[row.source as usize], fate, 1, units);
+        merge(grown(&mut self.of_source, row.source, Vec::new), fate, 1, units);
     }
 
     fn keep(
@@ -256,7 +265,9 @@ impl<'f> Giving<'f> {
 
     /// The counters as a block carries them.
     fn counted(&mut self, batch: &Batch, checked: &Checked) -> Vec<Counter> {
-        let refused = std::mem::take(&mut self.of_source);
+        let mut refused = std::mem::take(&mut self.of_source);
+        // Every source of a refused row is one of a row.
+        refused.resize_with(checked.of_source.len(), Vec::new);
         for ((source, counts), (mut records, mut units)) in
             (0..).zip(refused).zip(checked.of_source.iter().copied())
         {

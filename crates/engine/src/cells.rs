@@ -150,7 +150,7 @@ impl Cells {
         Ok(Self { runs: runs?, frozen: Vec::new(), pending })
     }
 
-    /// Adds the accepted rows of the block that ends at `end`: for each what [`metering::aggregate`] says.
+    /// Adds the accepted rows, if any, of the block that ends at `end`: for each what [`metering::aggregate`] says.
     pub fn add_block(&mut self, rows: &Counted<'_>, meters: &[Meter], end: u64) {
         let pending = self.growing();
         pending.to = pending.to.max(end);
@@ -163,12 +163,6 @@ impl Cells {
             Some(pending) => pending,
             None => unreachable!("there is always a stretch that grows"),
         }
-    }
-
-    /// Notes that the log reaches to a position, also where nothing was accepted.
-    pub fn reach(&mut self, end: u64) {
-        let pending = self.growing();
-        pending.to = pending.to.max(end);
     }
 
     /// Begins a stretch of its own at the end of the last: usage as of a pin must not look behind it.

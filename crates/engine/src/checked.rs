@@ -16,27 +16,22 @@ pub(crate) struct Checked {
     pub latest: Instant,
     /// Rows that the rules must be asked about, ascending.
     pub doubtful: Vec<u32>,
-    /// Rows and units by the number of their source; of other strings nothing.
+    /// Rows and units by the number of their source, as far as there are sources; of other strings nothing.
     pub of_source: Vec<(u64, Sum)>,
 }
 
 impl Checked {
     /// Checks all rows; `units` are their quantities.
     pub fn new(known_at: u64, meters: &[Meter], batch: &Batch, units: &[Option<Quantity>]) -> Self {
-        let mut checked = Self {
-            known_at,
-            latest: Instant::MIN,
-            doubtful: Vec::new(),
-            of_source: vec![(0, Sum::ZERO); batch.string_count()],
-        };
+        let mut checked =
+            Self { known_at, latest: Instant::MIN, doubtful: Vec::new(), of_source: Vec::new() };
         let mut types: Vec<Option<TypeRules<'_>>> = Vec::new();
-        types.resize_with(batch.string_count(), || None);
         for ((place, row), quantity) in (0..).zip(batch.rows()).zip(units) {
-            let (records, sum) = &mut checked.of_source[row.source as usize];
+            let (records, sum) = grown(&mut checked.of_source, row.source, || (0, Sum::ZERO));
             *records += 1;
             *sum = quantity.map_or(*sum, |quantity| sum.add(quantity));
             checked.latest = checked.latest.max(row.occurred_at);
-            let rules = types[row.event_type as usize]
+            let rules = grown(&mut types, row.event_type, || None)
                 .get_or_insert_with(|| TypeRules::new(meters, batch.string(row.event_type)));
             if !rules.hold(batch, row, *quantity) {
                 checked.doubtful.push(place);
@@ -44,6 +39,16 @@ impl Checked {
         }
         checked
     }
+}
+
+/// What a list holds at a number. Sources and types are few and numbered early, accounts are many: a list of the former
+/// need not have room for all strings of a batch.
+pub(crate) fn grown<T>(list: &mut Vec<T>, number: u32, nothing: impl Fn() -> T) -> &mut T {
+    let at = number as usize;
+    if at >= list.len() {
+        list.resize_with(at + 1, nothing);
+    }
+    &mut list[at]
 }
 
 /// The meters that name a type, where each has one version only.

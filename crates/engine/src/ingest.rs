@@ -7,7 +7,6 @@ use metering::Fate;
 use store::{Block, BlockDraft, Counter, Roots, StoreError};
 
 use crate::admit::{Admission, Admitted, Standing};
-use crate::cells::Counted;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::prepare::{Prepared, prepare};
@@ -92,13 +91,10 @@ impl Engine {
             let received_at = self.received_at();
             let at = Standing { position, known_at: head.number, known_hash: head.hash, received_at };
             let mut admission = Admission { dedup: &mut self.dedup, terms: &mut self.terms };
-            let Admitted { draft, prints, units, accounts, fates, messages } =
-                admission.admit(decoder, feed, prepared, at)?;
-            let end = position + u64::from(draft.records);
-            let counted =
-                Counted { accepted: &draft.accepted, prints: &prints, units: &units, accounts: &accounts };
-            self.cells.add_block(&counted, self.terms.meters(), end);
-            self.cells.reach(end);
+            let admitted = admission.admit(decoder, feed, prepared, at)?;
+            let end = position + u64::from(admitted.draft.records);
+            self.cells.add_block(&admitted.counted(), self.terms.meters(), end);
+            let Admitted { draft, fates, messages, .. } = admitted;
             let counters = draft.counters.clone();
             blocks.push(append(&mut self.roots, draft)?);
             answers.push(Answer { position, fates, messages, counters });

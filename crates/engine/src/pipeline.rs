@@ -19,7 +19,7 @@ use store::tables::Tables;
 use store::{Block, BlockDraft, Counter, Disk, Hash, Roots, StoreError};
 
 use crate::admit::{Admission, Admitted, Standing};
-use crate::cells::{Cells, Counted};
+use crate::cells::Cells;
 use crate::checkpoint::{CellsHeld, Flush, FlushAt, Flusher, is_heavy};
 use crate::clock::Clock;
 use crate::engine::Engine;
@@ -315,18 +315,15 @@ fn count<I>(
     events: &Sender<Event<I>>,
 ) {
     let _tells = Tells(events);
-    while let Ok(Admitted { draft, prints, units, accounts, .. }) = admitted.recv() {
-        position += u64::from(draft.records);
+    while let Ok(admitted) = admitted.recv() {
+        position += u64::from(admitted.draft.records);
         let mut cells = lock(cells);
-        let counted =
-            Counted { accepted: &draft.accepted, prints: &prints, units: &units, accounts: &accounts };
-        cells.add_block(&counted, meters, position);
-        cells.reach(position);
+        cells.add_block(&admitted.counted(), meters, position);
         let held = CellsHeld::of(&cells);
         drop(cells);
         // Whoever is gone has said why, or will.
         let _ = events.send(Event::Counted(held));
-        if blocks.send(draft).is_err() {
+        if blocks.send(admitted.draft).is_err() {
             return;
         }
     }

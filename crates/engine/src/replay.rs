@@ -71,7 +71,6 @@ impl Engine {
         let accounts = self.terms.number_accounts(&accepted.batch);
         let counted = Counted { accepted, prints: &prints, units: &units, accounts: &accounts };
         self.cells.add_block(&counted, self.terms.meters(), end);
-        self.cells.reach(end);
         let is_pin = pins.contains(&end);
         if self.read_only {
             if is_pin {

@@ -150,21 +150,17 @@ fn serve(
 ) -> Result<(), EngineError> {
     let mut waiting = VecDeque::new();
     loop {
-        waiting.extend(heard.try_iter().filter_map(request_of));
-        let next = match waiting.pop_front() {
-            Some(next) => next,
-            None => match heard.recv() {
-                Ok(event) => match request_of(event) {
-                    Some(next) => next,
-                    None => continue,
-                },
+        if waiting.is_empty() {
+            match heard.recv() {
+                Ok(event) => waiting.extend(request_of(event)),
                 Err(_) => break,
-            },
-        };
+            }
+        }
+        // Who came with it, or while the last was written, waits beside it.
+        waiting.extend(heard.try_iter().filter_map(request_of));
+        let Some(next) = waiting.pop_front() else { continue };
         match next {
             Request::Append(append) => {
-                // Who comes while one is written waits for the next turn.
-                waiting.extend(heard.try_iter().filter_map(request_of));
                 let others = waiting.iter().any(|request| matches!(request, Request::Append(_)));
                 if !others || engine.check_not_failed().is_err() {
                     alone(&mut engine, *append);

@@ -353,11 +353,6 @@ impl Batch {
         number(self.values.len())
     }
 
-    /// Takes back the values from a number on, of a row that was not completed.
-    pub fn take_back_values(&mut self, from: u32) {
-        self.values.truncate(place(from));
-    }
-
     /// Completes a row whose values were pushed.
     ///
     /// # Panics

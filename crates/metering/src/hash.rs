@@ -97,7 +97,7 @@ const BEHIND: &str = match str::from_utf8(&[b' '; SHORT]) {
 
 /// Hashes the events of a batch: [`fingerprint`] of each, in the order of its rows.
 pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec<Fingerprint>) {
-    let mut sources: Vec<Option<Prefix>> = vec![None; batch.string_count()];
+    let mut sources: Vec<Option<Prefix>> = Vec::new();
     let mut canonical = String::with_capacity(256);
     let (mut identities, mut digests) = (Messages::new(), Messages::new());
     let processor = Processor::detect();
@@ -106,16 +106,17 @@ pub fn fingerprint_batch(keys: &Keys, tenant: &str, batch: &Batch, out: &mut Vec
         let mut too_long = false;
         for (lane, row) in rows.iter().enumerate() {
             let at = usize::try_from(row.source).unwrap_or(usize::MAX);
-            let prefix = match sources.get(at) {
-                Some(Some(prefix)) => *prefix,
-                _ => {
-                    let prefix = Prefix::of(keys, tenant, batch.string(row.source));
-                    if let Some(known) = sources.get_mut(at) {
-                        *known = Some(prefix);
-                    }
-                    prefix
-                }
-            };
+            if at >= sources.len() {
+                // Sources are few and stand at the beginning of the strings, accounts are many.
+                sources.resize(at.saturating_add(1), None);
+            }
+            let known = sources.get(at).copied().flatten();
+            let prefix = known.unwrap_or_else(|| Prefix::of(keys, tenant, batch.string(row.source)));
+            if known.is_none()
+                && let Some(place) = sources.get_mut(at)
+            {
+                *place = Some(prefix);
+            }
             canonical.clear();
             batch.write_canonical(row, &mut canonical);
             let length = canonical.len();
