@@ -446,5 +446,9 @@ fn bools(values: Vec<u8>, present: Option<&[bool]>) -> Piece {
 /// A value a row: those of the rows that have one, and between them the one that stands for none.
 fn spread<T: Copy>(values: impl IntoIterator<Item = T>, none: T, present: &[bool]) -> Vec<T> {
     let mut values = values.into_iter();
-    present.iter().map(|has| if *has { values.next().unwrap_or(none) } else { none }).collect()
+    let mut next = || match values.next() {
+        Some(value) => value,
+        None => unreachable!("as many values were read as rows have one"),
+    };
+    present.iter().map(|has| if *has { next() } else { none }).collect()
 }

@@ -114,7 +114,10 @@ fn write_numbers(arena: &mut String, numbers: &NumberPiece, kind: Kind) -> Vec<S
         });
     });
     // Digits and minus signs are ASCII.
-    arena.push_str(std::str::from_utf8(&digits).unwrap_or(""));
+    match std::str::from_utf8(&digits) {
+        Ok(digits) => arena.push_str(digits),
+        Err(_) => unreachable!("a number is written in digits, a sign and a point"),
+    }
     spans
 }
 

@@ -67,7 +67,10 @@ impl Texts {
                 let from = if at == 0 { 0 } else { self.broken[at - 1].1 };
                 &self.broken_bytes[from as usize..self.broken[at].1 as usize]
             }
-            None => self.text(number).unwrap_or("").as_bytes(),
+            None => match self.text(number) {
+                Some(text) => text.as_bytes(),
+                None => unreachable!("a text that is not broken stands between two ends"),
+            },
         }
     }
 

@@ -149,23 +149,22 @@ pub struct Renumbering {
 }
 
 impl Renumbering {
-    /// Goes on from the merged run to one that it is merged into.
+    /// Goes on from the merged run to one that it is merged into, which has every number of the first.
     pub fn then(&mut self, next: &Self) {
         let go_on = |numbers: &mut Vec<u32>, next: &[u32]| {
             for number in numbers {
-                *number = next.get(*number as usize).copied().unwrap_or(u32::MAX);
+                *number = next[*number as usize];
             }
         };
         go_on(&mut self.accounts, &next.accounts);
         go_on(&mut self.names, &next.names);
         for (meter, tuples) in &mut self.meters {
-            let Some((number, next)) = next.meters.get(*meter as usize - 1) else { continue };
+            let (number, next) = &next.meters[*meter as usize - 1];
             *meter = *number;
             match (tuples.as_mut(), next) {
                 (Some(tuples), Some(next)) => {
-                    for tuple in tuples {
-                        let at = tuple.checked_sub(1).map(|at| at as usize);
-                        *tuple = at.and_then(|at| next.get(at)).copied().unwrap_or(0);
+                    for tuple in tuples.iter_mut().filter(|tuple| **tuple > 0) {
+                        *tuple = next[*tuple as usize - 1];
                     }
                 }
                 _ => *tuples = None,
