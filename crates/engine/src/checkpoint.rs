@@ -22,7 +22,7 @@ use crate::error::EngineError;
 use crate::merge::{Merge, MergeJob, Merged, beside, too_many_wait};
 
 /// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
-pub const MEMORY_BYTES: usize = 512 << 20;
+pub const MEMORY_BYTES: usize = 576 << 20;
 /// Records whose cells and identities may be in no run: what a start after a crash reads again.
 pub const TAIL_RECORDS: u64 = 6_000_000;
 /// The tables' part of the memory, however large the filter has grown: smaller runs would be merged too often.
@@ -80,25 +80,46 @@ impl Job {
     ///
     /// **Errors**: those of the file layer; the old checkpoint then stands.
     fn run(self) -> Result<Flushed, EngineError> {
-        let Self { disk, frozen, identities, filter, mut index_runs, head } = self;
-        let disk = disk.as_ref();
-        let mut written = Vec::new();
-        for Frozen { from, to, cells } in &frozen {
+        let cells = self.write_cells()?;
+        let index = self.write_index()?;
+        Ok(Flushed { head: self.head, cells, index })
+    }
+
+    /// As [`Job::run`], cells and identities on a thread each: the sooner it ends, the less is there to wait for.
+    ///
+    /// **Errors**: as there.
+    fn run_on_two(self) -> Result<Flushed, EngineError> {
+        let (cells, index) = std::thread::scope(|scope| {
+            let index = scope.spawn(|| self.write_index());
+            (self.write_cells(), index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        Ok(Flushed { cells: cells?, index: index?, head: self.head })
+    }
+
+    fn write_cells(&self) -> Result<Vec<(RunFact, Arc<CellRun>)>, EngineError> {
+        let disk = self.disk.as_ref();
+        let write = |Frozen { from, to, cells }: &Frozen| {
             let fact = write_cells(disk, &cell_run_name(*from, *to), *from, *to, cells)?;
             let run = Arc::new(CellRun::open(disk, &fact)?);
-            written.push((fact, run));
-        }
-        let indexed = index_runs.last().map_or(0, |run| run.fact().to);
+            Ok((fact, run))
+        };
+        self.frozen.iter().map(write).collect()
+    }
+
+    fn write_index(&self) -> Result<Option<(RunFact, Arc<IndexRun>)>, EngineError> {
+        let (disk, to) = (self.disk.as_ref(), self.head.position);
+        let indexed = self.index_runs.last().map_or(0, |run| run.fact().to);
+        let mut runs = self.index_runs.clone();
         let mut index = None;
-        if head.position > indexed {
-            let fact = write_index(disk, indexed, head.position, identities.sorted())?;
+        if to > indexed {
+            let fact = write_index(disk, indexed, to, self.identities.sorted())?;
             let run = Arc::new(IndexRun::open(disk, &fact)?);
-            index_runs.push(Arc::clone(&run));
+            runs.push(Arc::clone(&run));
             index = Some((fact, run));
         }
         // Before a merge takes it: a part that was covered to between two runs would be made anew from a run of both.
-        filter.cover(&index_runs)?;
-        Ok(Flushed { head, cells: written, index })
+        self.filter.cover(&runs)?;
+        Ok(index)
     }
 }
 
@@ -135,7 +156,7 @@ impl Flusher<'_> {
             self.settle_merge(true)?;
         }
         let job = self.job(at, false)?;
-        let handle = beside("checkpoint", move || job.run())?;
+        let handle = beside("checkpoint", move || job.run_on_two())?;
         *self.flush = Some(Flush(Some(handle)));
         Ok(())
     }
@@ -428,7 +449,6 @@ impl Engine {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CellsHeld {
     pub pending_bytes: usize,
-    pub frozen_bytes: usize,
     pub pending_records: u64,
 }
 
@@ -436,21 +456,18 @@ impl CellsHeld {
     pub fn of(cells: &Cells) -> Self {
         Self {
             pending_bytes: cells.pending_bytes(),
-            frozen_bytes: cells.frozen_bytes(),
             pending_records: cells.pending_records(),
         }
     }
 }
 
-/// Whether tables have grown so large that they must be flushed: to three quarters of what the filter leaves of the
-/// memory, or to all that a flush under way leaves of it.
+/// Whether tables have grown so large that they must be flushed: to half of what the filter leaves of the memory. The
+/// other half is that of the flush before, which then mostly has ended, so that nobody waits for it.
 pub(crate) fn is_heavy(dedup: &Dedup, cells: CellsHeld, memory_bytes: usize) -> bool {
     let free =
         memory_bytes.saturating_sub(dedup.filter().memory_bytes()).max(TABLES_MIN_BYTES.min(memory_bytes));
     let pending = dedup.hot_bytes() + cells.pending_bytes;
-    let frozen = dedup.frozen_bytes() + cells.frozen_bytes;
-    let share = if frozen == 0 { free / 4 * 3 } else { free.saturating_sub(frozen).max(free / 4) };
-    pending > share || cells.pending_records > TAIL_RECORDS
+    pending > free / 2 || cells.pending_records > TAIL_RECORDS
 }
 
 /// The dedup index as a checkpoint has it.

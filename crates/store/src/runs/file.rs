@@ -9,7 +9,7 @@ use crate::framed;
 use crate::hash::Hash;
 
 /// How much is written between two syncs, so that a large run does not hold up the log's sync.
-const PACE_BYTES: usize = 1 << 18;
+const PACE_BYTES: usize = 1 << 20;
 /// How much is written and hashed at once.
 const WRITE_BYTES: usize = 1 << 18;
 
