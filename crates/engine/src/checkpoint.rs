@@ -454,10 +454,7 @@ pub(crate) struct CellsHeld {
 
 impl CellsHeld {
     pub fn of(cells: &Cells) -> Self {
-        Self {
-            pending_bytes: cells.pending_bytes(),
-            pending_records: cells.pending_records(),
-        }
+        Self { pending_bytes: cells.pending_bytes(), pending_records: cells.pending_records() }
     }
 }
 
