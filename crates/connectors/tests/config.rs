@@ -402,7 +402,7 @@ fn items() {
 fn meters_sellers_and_policies() {
     refused("property: usage.tokens\n", "", &[(8, "", "missing_field")]);
     refused("aggregate: sum", "aggregate: count", &[(12, "property", "property_not_summed")]);
-    refused("aggregate: sum", "aggregate: max", &[(11, "aggregate", "unknown_value")]);
+    refused("aggregate: sum", "aggregate: median", &[(11, "aggregate", "unknown_value")]);
     refused("events: [inference, embedding]", "events: []", &[(10, "events", "empty_list")]);
     refused("[accepted]", "[0]", &[(13, "where.outcome[0]", "number_not_quoted")]);
     refused("series: ACME", "series: A/B", &[(3, "series", "bad_name")]);

@@ -60,8 +60,10 @@ fn the_codes_of_configuration_are_all_listed() {
     let in_sources = words(&sources, '"');
     let missing: Vec<&String> = listed.iter().filter(|code| !in_sources.contains(*code)).collect();
     assert_eq!(missing, Vec::<&String>::new(), "on the page only");
-    let tested =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config.rs")).unwrap();
+    let test = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
+    };
+    let tested = test("config.rs") + &test("config_meters.rs");
     let yaml =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/yaml.rs")).unwrap();
     let asserted: BTreeSet<String> =

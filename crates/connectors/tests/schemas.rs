@@ -89,14 +89,16 @@ fn no_document_does_without_its_name() {
 #[test]
 fn changes_that_both_refuse() {
     let documents = full();
-    let changes: [(usize, &str, Value); 30] = [
+    let changes: [(usize, &str, Value); 32] = [
         (0, "/series", json!("A/B")),
         (0, "/grace_days", json!("1")),
         (0, "/grace_days", json!(367)),
         (0, "/effective_at", json!("soon")),
         (1, "/events", json!([])),
         (1, "/events", json!("e")),
-        (1, "/aggregate", json!("max")),
+        (1, "/aggregate", json!("median")),
+        (1, "/aggregate", json!("level")),
+        (1, "/aggregate", json!("high_water")),
         (1, "/where/p", json!([1])),
         (1, "/allow_negative", json!("yes")),
         (2, "/aggregate", json!("sum")),

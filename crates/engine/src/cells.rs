@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use metering::{CELL_NS, Cell, CellKey, Digest, Fingerprint, Instant, Meter};
-use money::{Quantity, Sum};
+use metering::{Aggregation, CELL_NS, Cell, CellKey, Digest, Fingerprint, Instant, Mark, Meter};
+use money::{Quantity, Rational, Sum};
 use store::runs::{CellRun, CellScan, CellTable, Checkpoint};
 use store::{Accepted, Disk};
 
@@ -264,9 +264,14 @@ impl Cells {
             }
         };
         let mut visited = Visited::default();
+        // Without the marks of events their cells say nothing: where these are not kept, the log does.
+        let needs_marks = query.meter.is_some_and(|meter| meter.aggregation.mark() != Mark::None);
+        let is_without = |overflowed: bool| needs_marks && overflowed;
         for run in &self.runs {
             let stretch = Stretch { from: run.fact().from, to: run.fact().to };
-            if visited.takes(query, stretch.from, stretch.to) {
+            if is_without(version.as_ref().is_some_and(|version| run.is_overflowed(version))) {
+                visited.leaves(query, stretch);
+            } else if visited.takes(query, stretch.from, stretch.to) {
                 for scan in derived.iter().chain([&stored]) {
                     run.scan(scan, &mut |key, cell| inside(stretch, key, cell))?;
                 }
@@ -276,7 +281,9 @@ impl Cells {
         let frozen = self.frozen.iter().map(|frozen| (frozen.from, frozen.to, frozen.cells.as_ref()));
         let pending = self.pending.iter().map(|pending| (pending.from, pending.to, &pending.cells));
         for (from, to, cells) in frozen.chain(pending) {
-            if visited.takes(query, from, to) {
+            if is_without(version.as_ref().is_some_and(|version| cells.overflows(version))) {
+                visited.leaves(query, Stretch { from, to });
+            } else if visited.takes(query, from, to) {
                 for scan in derived.iter().chain([&stored]) {
                     cells.scan(scan, &mut |key, cell| inside(Stretch { from, to }, key, cell));
                 }
@@ -296,6 +303,13 @@ impl Visited {
         }
         to <= query.as_of
     }
+
+    /// Leaves a stretch to be read as far as the cut reaches into it.
+    fn leaves(&mut self, query: &CellQuery<'_>, stretch: Stretch) {
+        if stretch.from < query.as_of && stretch.from < stretch.to {
+            self.left.push(Stretch { to: stretch.to.min(query.as_of), ..stretch });
+        }
+    }
 }
 
 /// What a window holds of a meter: records, quantity, digest.
@@ -303,17 +317,50 @@ impl Visited {
 pub struct Totals {
     /// How many events.
     pub records: u64,
-    /// Σ of the meter's values.
+    /// Σ of the values of the events.
     pub quantity: Sum,
     /// Events that match the meter but carry no value it can read.
     pub unmeasured: u64,
     /// The multiset digest of the events.
     pub digest: Digest,
+    /// The value of the meter.
+    pub measured: Measured,
+}
+
+/// The value of a meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// It counts or sums: [`Totals::quantity`].
+    Quantity,
+    /// Another aggregation; none where no event has a value, or a value over time has no bounds.
+    Value(Option<Rational>),
 }
 
 impl Totals {
     /// Nothing.
-    pub const ZERO: Self = Self { records: 0, quantity: Sum::ZERO, unmeasured: 0, digest: Digest(0) };
+    pub const ZERO: Self = Self {
+        records: 0,
+        quantity: Sum::ZERO,
+        unmeasured: 0,
+        digest: Digest(0),
+        measured: Measured::Quantity,
+    };
+
+    /// Nothing, of a meter that aggregates so: no events add up to zero, and have no greatest value.
+    pub fn nothing(aggregation: &Aggregation) -> Self {
+        match aggregation.adds_up() {
+            true => Self::ZERO,
+            false => Self { measured: Measured::Value(None), ..Self::ZERO },
+        }
+    }
+
+    /// The value of the meter, exact; none where no event has one, or a value over time has no bounds.
+    pub fn value(&self) -> Option<Rational> {
+        match self.measured {
+            Measured::Quantity => Some(self.quantity.to_rational()),
+            Measured::Value(value) => value,
+        }
+    }
 
     /// Takes out a part that was counted elsewhere.
     ///

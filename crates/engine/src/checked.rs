@@ -4,7 +4,7 @@
 //! that gives fates, which then looks only at who was there before. Whatever is not plainly right is left in doubt
 //! to [`metering::Rules::check`], whose word is the only refusal.
 
-use metering::{Aggregation, Batch, Instant, Meter, Row};
+use metering::{Batch, Instant, Meter, Reads, Row};
 use money::{Quantity, Sum};
 
 /// The rows of a batch under the terms of one K.
@@ -65,9 +65,9 @@ impl<'t> TypeRules<'t> {
         let has_versions =
             named.iter().any(|one| meters.iter().filter(|other| other.name == one.name).count() > 1);
         let effective_from = named.iter().map(|meter| meter.effective_at).max().unwrap_or(Instant::MAX);
-        let of_quantity = named.iter().all(|meter| match &meter.aggregation {
-            Aggregation::Count => true,
-            Aggregation::Sum { property } => property == "quantity",
+        let of_quantity = named.iter().all(|meter| match meter.aggregation.reads() {
+            Reads::Nothing => true,
+            Reads::Number(property) | Reads::Text(property) => property == "quantity",
         });
         // Where a meter has versions, which one holds depends on the event.
         Self { effective_from, meters: if has_versions { Vec::new() } else { named }, of_quantity }
@@ -87,11 +87,11 @@ fn is_measured(meter: &Meter, batch: &Batch, row: &Row, quantity: Option<Quantit
     if !meter.filter.is_empty() && !meter.counts(batch.view(row)) {
         return true;
     }
-    match &meter.aggregation {
-        Aggregation::Count => true,
-        Aggregation::Sum { property } if property == "quantity" => {
+    match meter.aggregation.reads() {
+        Reads::Nothing => true,
+        Reads::Number("quantity") => {
             quantity.is_some_and(|quantity| meter.allow_negative || !quantity.is_negative())
         }
-        Aggregation::Sum { .. } => meter.value_of(batch.view(row)).is_ok(),
+        Reads::Number(_) | Reads::Text(_) => meter.value_of(batch.view(row)).is_ok(),
     }
 }

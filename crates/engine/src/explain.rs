@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use invoicing::terms::Terms;
 use invoicing::{CellFact, ExplainFacts, LineKey, LineSpec, LineTerm};
-use metering::Zone;
+use metering::{Aggregation, Zone};
+use money::Rational;
 use serde_json::Value;
 use store::tables::StoredInvoice;
 
@@ -36,9 +37,11 @@ impl Engine {
         })?;
         let line = &rated.bill.lines[index];
         let spec = &line.spec;
-        let (mut cells, mut events) = (Vec::new(), None);
+        let (mut cells, mut events, mut aggregate) = (Vec::new(), None, None);
         if let Some((meter, _)) = &spec.meter {
             let query = line_query(spec, meter, as_of);
+            let of = terms.meters.pick(meter, spec.service.start).map(|meter| &meter.aggregation);
+            aggregate = of.filter(|of| !of.adds_up()).map(Aggregation::word);
             cells = self.cells_by_day(&terms, &query, &work.contract.zone)?;
             events = Some(events_command(&query, known_at));
         }
@@ -46,6 +49,7 @@ impl Engine {
             invoice: stored.number.clone().unwrap_or_else(|| stored.invoice.clone()),
             position: as_of,
             known_at,
+            aggregate,
             cells,
             events,
         };
@@ -129,7 +133,7 @@ impl Engine {
                 start: zone.day_start(date).max(query.start),
                 end: zone.day_end(date).min(query.end),
                 records: totals.records,
-                quantity: totals.quantity,
+                quantity: totals.value().unwrap_or(Rational::ZERO),
                 digest: totals.digest,
             });
         }

@@ -61,7 +61,7 @@ mod verify_runs;
 
 pub use apply::{Action, Change, Plan};
 pub use billing::{OpenPeriod, PeriodName, RunReport, Unbilled};
-pub use cells::Totals;
+pub use cells::{Measured, Totals};
 pub use checkpoint::MEMORY_BYTES;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use engine::{Caller, Engine, Options, Random, TENANT};

@@ -1,5 +1,6 @@
 //! Questions about usage: totals of a window, grouped, as of a cut; single events in order.
 
+mod gather;
 mod group;
 mod read;
 
@@ -83,8 +84,9 @@ struct Part<'a> {
 impl Engine {
     /// The totals of a window.
     ///
-    /// **Errors**: `unknown_meter`, `unknown_dimension`; cells that cannot be read; `store_closed` after a failure:
-    /// memory may then hold events that no disk has.
+    /// **Errors**: `unknown_meter`, `unknown_dimension`; `aggregations_differ` where versions in the window do, and
+    /// `too_many_buckets`, both only of a meter that does not add up; cells that cannot be read; `store_closed` after a
+    /// failure: memory may then hold events that no disk has.
     pub fn usage(&self, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
         self.usage_under(&self.terms.terms, query)
     }
@@ -92,7 +94,7 @@ impl Engine {
     /// The totals of a window by the meters of other terms, such as those known at an earlier K.
     pub(crate) fn usage_under(&self, terms: &Terms, query: &UsageQuery<'_>) -> Result<Totals, EngineError> {
         let groups = self.groups_under(terms, query, &[])?;
-        Ok(groups.into_values().next().unwrap_or(Totals::ZERO))
+        Ok(groups.into_values().next().unwrap_or_else(|| nothing(terms, query.meter)))
     }
 
     /// The totals of a window by group; a group without usage is absent. Groups sort as texts; hours as
@@ -101,6 +103,11 @@ impl Engine {
     /// **Errors**: as [`Engine::usage`].
     pub fn usage_by(&self, query: &UsageQuery<'_>, by: &[GroupBy]) -> Result<Groups, EngineError> {
         self.groups_under(&self.terms.terms, query, by)
+    }
+
+    /// What a meter's value is where there are no events: zero, or none.
+    pub fn nothing_of(&self, meter: &str) -> Totals {
+        nothing(&self.terms.terms, meter)
     }
 
     /// The same by the meters known at a journal row: with the cut of the query, what was to be seen then.
@@ -137,8 +144,12 @@ impl Engine {
         by: &[GroupBy],
     ) -> Result<Groups, EngineError> {
         self.check_not_failed()?;
+        let parts = parts(terms, query)?;
+        if parts.iter().any(|part| !part.meter.aggregation.adds_up()) {
+            return self.gathered(terms, query, by, parts);
+        }
         let mut groups = Groups::new();
-        for part in parts(terms, query)? {
+        for part in parts {
             let fits = dimension_filter(terms, part.meter, query.only)?;
             let grouping = Grouping::of(terms, part.meter, by)?;
             let is_of_type_or_source = |by: &GroupBy| matches!(by, GroupBy::Type | GroupBy::Source);
@@ -308,6 +319,12 @@ pub fn hour_order(label: &str) -> Option<i64> {
     }
     let seconds = if sign == "-" { -seconds } else { seconds };
     shown.0.checked_sub(seconds.checked_mul(1_000_000_000)?)
+}
+
+/// What no events make, by the latest version of a meter.
+fn nothing(terms: &Terms, meter: &str) -> Totals {
+    let latest = terms.meters.pick(meter, Instant(i64::MAX));
+    latest.map_or(Totals::ZERO, |meter| Totals::nothing(&meter.aggregation))
 }
 
 /// The versions of a meter over a window: each counts from its `effective_at` to the next.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use metering::{Digest, Period};
-use money::{Amount, AmountError, NumberError, Rational, Sum};
+use money::{Amount, AmountError, NumberError, Rational};
 use rating::{Basis, Charge, ChargeProblem};
 use thiserror::Error;
 
@@ -18,8 +18,8 @@ use crate::terms::Contract;
 pub struct Usage {
     /// How many events.
     pub records: u64,
-    /// Their quantity. **Units**: the meter's.
-    pub quantity: Sum,
+    /// The meter's value. **Units**: the meter's.
+    pub quantity: Rational,
     /// Events among them whose quantity the meter could not read.
     pub unmeasured: u64,
     /// Which events: the sum of their digests.
@@ -203,7 +203,7 @@ fn charge(spec: &LineSpec, usage: Option<&Usage>) -> Result<(Rational, Charge), 
     let wrong = |error| BillingError::Number { key: Box::new(spec.key.clone()), error };
     match (&spec.term, usage) {
         (LineTerm::Usage { price, .. }, Some(usage)) => {
-            let quantity = usage.quantity.to_rational();
+            let quantity = usage.quantity;
             Ok((quantity, rating::rate(quantity, price).map_err(wrong)?))
         }
         (LineTerm::Fee { amount, quantity }, None) => {

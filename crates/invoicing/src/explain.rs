@@ -1,7 +1,7 @@
 //! An explanation: a line from its amount down to the events, as JSON that evaluates to the amount.
 
 use metering::{Digest, Instant};
-use money::Sum;
+use money::Rational;
 use serde_json::{Map, Value, json};
 
 use crate::basis_json::basis_value;
@@ -19,8 +19,8 @@ pub struct CellFact {
     pub end: Instant,
     /// How many events.
     pub records: u64,
-    /// Their quantity.
-    pub quantity: Sum,
+    /// The meter's value.
+    pub quantity: Rational,
     /// Which events.
     pub digest: Digest,
 }
@@ -34,6 +34,8 @@ pub struct ExplainFacts {
     pub position: u64,
     /// The journal row K up to which terms were known.
     pub known_at: u64,
+    /// How the meter aggregates, where that does not add up: then the quantities of the cells do not sum to the usage's.
+    pub aggregate: Option<&'static str>,
     /// The usage in cells that partition it, in order; empty for a fee.
     pub cells: Vec<CellFact>,
     /// The command that lists the events; absent for a fee.
@@ -144,6 +146,9 @@ fn usage_value(spec: &LineSpec, usage: &Usage, facts: &ExplainFacts) -> Value {
     value.insert("quantity".into(), json!(usage.quantity.to_string()));
     value.insert("unmeasured".into(), json!(usage.unmeasured));
     value.insert("digest".into(), json!(usage.digest.to_string()));
+    if let Some(aggregate) = facts.aggregate {
+        value.insert("aggregate".into(), json!(aggregate));
+    }
     value.insert("cells".into(), facts.cells.iter().map(cell_value).collect());
     value.insert("as_of".into(), json!({"position": facts.position, "known_at": facts.known_at}));
     if let Some(events) = &facts.events {

@@ -11,7 +11,7 @@ use invoicing::{
     body, body_hash, canonical_bytes, envelope, issued, line_keys, line_specs, numbered, posting,
 };
 use metering::{Digest, Instant, Period};
-use money::{Currency, Sum};
+use money::{Currency, Rational};
 use rating::Price;
 use serde_json::{Value, json};
 use world::{contract, date, fee_item, meter, number, seller, tier, usage_item};
@@ -108,7 +108,7 @@ fn priced(price: Price, quantity: &str) -> Bill {
     let period = billing_period_list(&contract, &terms, (2026, 8))[0];
     let (specs, _) = line_specs(&terms, &contract, &period, &BTreeSet::new());
     let usage =
-        Usage { records: 1, quantity: Sum::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(0) };
+        Usage { records: 1, quantity: Rational::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(0) };
     bill(&contract, &period, &specs, &[Some(usage)]).unwrap()
 }
 

@@ -12,7 +12,7 @@ use invoicing::{
     explain, explanation_text, line_specs, posting,
 };
 use metering::{Digest, Instant, Meter};
-use money::{Currency, Sum};
+use money::{Currency, Rational};
 use rating::Price;
 use serde_json::{Value, json};
 use world::{World, contract, date, fee_item, items, meter, number, seller, tier, usage_item, version};
@@ -91,7 +91,7 @@ fn bills() -> [Bill; 2] {
     let read = |records, quantity: &str, digest: u128| {
         Some(Usage {
             records,
-            quantity: Sum::parse(quantity).unwrap(),
+            quantity: Rational::parse(quantity).unwrap(),
             unmeasured: 0,
             digest: Digest(digest),
         })
@@ -128,6 +128,7 @@ fn facts(line: &invoicing::Line) -> ExplainFacts {
         invoice: "DEMO-000001".into(),
         position: 38_732,
         known_at: 12,
+        aggregate: None,
         cells,
         events: line.usage.as_ref().map(|_| command),
     }

@@ -10,7 +10,7 @@ use invoicing::terms::{
 };
 use invoicing::{BillingError, LineSpec, Usage, bill, billing_period_list, line_specs};
 use metering::{Digest, Instant, Period};
-use money::{Currency, Rational, Sum};
+use money::{Currency, Rational};
 use rating::Price;
 use world::{contract, date, fee_item, items, meter, number, usage_item, version};
 
@@ -48,7 +48,7 @@ fn lines(
 }
 
 fn usage(quantity: &str) -> Option<Usage> {
-    Some(Usage { records: 1, quantity: Sum::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(1) })
+    Some(Usage { records: 1, quantity: Rational::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(1) })
 }
 
 #[test]

@@ -5,10 +5,11 @@
 
 use money::{Quantity, Sum};
 
+use crate::aggregation::{Mark, Reads};
 use crate::batch::{Batch, Kind, Row};
 use crate::cell::{Cell, CellKey, cell_start};
 use crate::hash::Digest;
-use crate::meter::{Aggregation, Meter};
+use crate::meter::Meter;
 use crate::view::{EventView, Found};
 
 /// The property whose sum the base cells hold.
@@ -43,16 +44,19 @@ fn whole_units(records: u64) -> Sum {
 }
 
 impl Meter {
-    /// How its cells follow from base cells; none for a meter with a filter or dimensions, or that sums another
+    /// How its cells follow from base cells; none for a meter with a filter, dimensions or marks, or that reads another
     /// property than `quantity`.
     pub fn derivation(&self) -> Option<Derivation> {
         if !self.filter.is_empty() || !self.dimensions.is_empty() {
             return None;
         }
-        match &self.aggregation {
-            Aggregation::Count => Some(Derivation::Records),
-            Aggregation::Sum { property } if property == QUANTITY => Some(Derivation::Units),
-            Aggregation::Sum { .. } => None,
+        if self.aggregation.mark() != Mark::None {
+            return None;
+        }
+        match self.aggregation.reads() {
+            Reads::Nothing => Some(Derivation::Records),
+            Reads::Number(property) if property == QUANTITY => Some(Derivation::Units),
+            Reads::Number(_) | Reads::Text(_) => None,
         }
     }
 
@@ -101,7 +105,7 @@ pub fn aggregate<'e>(
     for meter in meters {
         if let Some(cell) = meter.stored_cell(event, digest) {
             key.meter = Some((meter.name.clone(), meter.version));
-            key.dimensions = meter.dimensions_of(event);
+            key.dimensions = meter.tuple_of(event);
             emit(&key, &cell);
         }
     }
@@ -116,7 +120,7 @@ pub fn meter_cell<'e>(
     let event = event.into();
     let cell = meter.whole_cell(event, digest)?;
     let meter_version = Some((meter.name.clone(), meter.version));
-    Some((CellKey { meter: meter_version, dimensions: meter.dimensions_of(event), ..base_key(event) }, cell))
+    Some((CellKey { meter: meter_version, dimensions: meter.tuple_of(event), ..base_key(event) }, cell))
 }
 
 /// The property `quantity`, where it is a number that a quantity can hold.

@@ -19,8 +19,8 @@ pub struct CellKey {
     pub event_type: String,
     /// Where they came from.
     pub source: String,
-    /// The values of the meter's dimensions in its order; none where an event has no such value. Empty for a
-    /// base cell.
+    /// What [`crate::Meter::tuple_of`] says: the values of the meter's dimensions in its order, none where an event has
+    /// no such value, and its mark. Empty for a base cell.
     pub dimensions: Vec<Option<String>>,
     /// When the cell starts; it is half-open and [`CELL_NS`] long.
     pub start: Instant,

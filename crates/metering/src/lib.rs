@@ -47,6 +47,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod aggregate;
+mod aggregation;
 mod batch;
 mod bucket;
 mod cell;
@@ -57,6 +58,7 @@ mod event;
 mod excerpt;
 mod fate;
 mod form;
+mod gather;
 mod hash;
 mod instant;
 mod keys;
@@ -73,6 +75,7 @@ mod view;
 mod zone;
 
 pub use aggregate::{Derivation, aggregate, base_quantities, base_quantity, base_units, meter_cell};
+pub use aggregation::{Aggregation, Hourly, Mark, Per, Reads};
 pub use batch::{Batch, Kind, Row, Shape, Span, seeded};
 pub use bucket::{Bucket, BucketUnit};
 pub use cell::{CELL_NS, Cell, CellKey, cell_start};
@@ -82,13 +85,14 @@ pub use dedup::{Index, Probe, probe};
 pub use event::{Draft, Event};
 pub use fate::Fate;
 pub use form::{NAME_BYTES_MAX, PROPERTIES_BYTES_MAX, check_form};
+pub use gather::Gathering;
 pub use hash::{
     CANONICAL_FORM_VERSION, Digest, DigestError, Fingerprint, Identity, PayloadHash, event_digest,
     fingerprint, fingerprint_batch, fingerprint_of, identity,
 };
 pub use instant::{Instant, TimeError};
 pub use keys::Keys;
-pub use meter::{Aggregation, Condition, Measure, Meter};
+pub use meter::{Condition, Measure, Meter};
 pub use period::{
     AnchorError, BillingPeriods, Period, billing_periods, check_anchor, grid_period, whole_period_days,
 };

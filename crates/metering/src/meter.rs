@@ -2,22 +2,11 @@
 
 use money::{Quantity, QuantityError};
 
+use crate::aggregation::{Aggregation, Mark, Reads, moment_mark};
 use crate::code::{Code, Rejection};
 use crate::excerpt::excerpt;
 use crate::instant::Instant;
 use crate::view::{EventView, Found};
-
-/// What a meter makes of its events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Aggregation {
-    /// Their number.
-    Count,
-    /// The sum of a property.
-    Sum {
-        /// The dotted path of the property; see [`crate::Value::get`].
-        property: String,
-    },
-}
 
 /// A condition of a filter: a property is one of some values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,15 +71,59 @@ impl Meter {
         self.dimensions.iter().map(|path| value(path).map(String::from)).collect()
     }
 
-    /// The value of an event that the meter counts: 1, or the summed property.
+    /// What its cells tell events apart by: the values of its dimensions, and behind them, where the aggregation needs
+    /// one, the mark of the event; none where its value cannot be read.
+    pub fn tuple_of<'e>(&self, event: impl Into<EventView<'e>>) -> Vec<Option<String>> {
+        let event = event.into();
+        let mut tuple = self.dimensions_of(event);
+        if self.aggregation.mark() != Mark::None {
+            tuple.push(self.mark_of(event));
+        }
+        tuple
+    }
+
+    /// The mark of an event; see [`Mark`].
+    pub fn mark_of<'e>(&self, event: impl Into<EventView<'e>>) -> Option<String> {
+        let event = event.into();
+        match (self.aggregation.mark(), self.aggregation.reads()) {
+            (Mark::None, _) => None,
+            (Mark::Value, Reads::Text(path)) => {
+                event.properties.get(path).and_then(Found::as_text).map(String::from)
+            }
+            (Mark::Value, _) => self.value_of(event).ok().map(|value| value.to_string()),
+            (Mark::Moment, _) => {
+                let value = self.value_of(event).ok()?;
+                Some(moment_mark(value, event.occurred_at, event.id))
+            }
+        }
+    }
+
+    /// The value of an event that the meter counts: the number that it reads, else 1.
     ///
     /// **Errors**: in this order, `quantity_missing` (absent or null), `quantity_not_a_number`,
     /// `quantity_out_of_range`, `quantity_too_precise`, `quantity_negative`.
     pub fn value_of<'e>(&self, event: impl Into<EventView<'e>>) -> Result<Quantity, Rejection> {
-        let Aggregation::Sum { property } = &self.aggregation else { return Ok(Quantity::ONE) };
-        let refuse = |code, found: &str| {
-            Err(Rejection::new(code, format!("{found} for the sum of meter {} in `{property}`", self.name)))
+        let refuse = |code, found: &str, property: &str| {
+            let word = self.aggregation.word();
+            Err(Rejection::new(
+                code,
+                format!("{found} for the {word} of meter {} in `{property}`", self.name),
+            ))
         };
+        let property = match self.aggregation.reads() {
+            Reads::Nothing => return Ok(Quantity::ONE),
+            Reads::Text(property) => {
+                return match event.into().properties.get(property) {
+                    None => refuse(Code::QuantityMissing, "expected a value, found none", property),
+                    Some(Found::Null) => {
+                        refuse(Code::QuantityMissing, "expected a value, found null", property)
+                    }
+                    Some(_) => Ok(Quantity::ONE),
+                };
+            }
+            Reads::Number(property) => property,
+        };
+        let refuse = |code, found: &str| refuse(code, found, property);
         let text = match event.into().properties.get(property) {
             None => return refuse(Code::QuantityMissing, "expected a number, found no value"),
             Some(Found::Null) => return refuse(Code::QuantityMissing, "expected a number, found null"),

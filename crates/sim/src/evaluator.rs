@@ -301,7 +301,9 @@ fn cells(usage: &Value) -> Checked<()> {
         return differ("usage.records", format!("the sum of the cells, {records}"), &usage["records"]);
     }
     let said = number(usage, "usage", "quantity")?;
-    if quantity != said {
+    // What does not add up names its aggregation; a level over time does.
+    let adds_up = usage.get("aggregate").is_none_or(|aggregate| aggregate == "level");
+    if adds_up && quantity != said {
         return differ("usage.quantity", format!("the sum of the cells, {quantity}"), said);
     }
     if digest != hex(usage, "usage")? {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use invoicing::terms::{Charging, Contract, PriceSource, Terms};
 use invoicing::{CellFact, ExplainFacts, Usage, bill, billing_period_list, explain, line_specs};
 use metering::{Digest, Instant};
-use money::{Currency, Sum};
+use money::{Currency, Rational};
 use rating::Price;
 use serde_json::{Value, json};
 use sim::evaluator::evaluate;
@@ -30,7 +30,7 @@ fn explanation() -> Value {
         Contract { start: date("2026-08-15"), ..contract(Currency::parse("USD").unwrap(), vec![item]) };
     let period = billing_period_list(&contract, &terms, (2026, 8))[0];
     let (specs, _) = line_specs(&terms, &contract, &period, &BTreeSet::new());
-    let sum = |text: &str| Sum::parse(text).unwrap();
+    let sum = |text: &str| Rational::parse(text).unwrap();
     let usage =
         Usage { records: 19_366, quantity: sum("22361870"), unmeasured: 0, digest: Digest(u128::MAX) };
     let bill = bill(&contract, &period, &specs, &[Some(usage)]).unwrap();
@@ -46,6 +46,7 @@ fn explanation() -> Value {
         invoice: "DEMO-000001".into(),
         position: 20_000,
         known_at: 9,
+        aggregate: None,
         cells: vec![
             cell(period.start, middle, 366, "361870", 5),
             cell(middle, period.end, 19_000, "22000000", u128::MAX - 5),

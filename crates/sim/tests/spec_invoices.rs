@@ -15,7 +15,7 @@ use invoicing::{
 };
 use ledger::{Applied, Filter, Ledger, LedgerAccount, Transaction};
 use metering::{Digest, Instant, Period, Zone};
-use money::{Currency, Rational, Rounding, Sum};
+use money::{Currency, Rational, Rounding};
 use rating::Price;
 use sim::spec_table::{Row, Table, tables};
 use world::{contract, date, fee_item, items, meter, number, seller, tier, usage_item, version};
@@ -128,7 +128,7 @@ fn only_period(contract: &Contract, row: &Row) -> Period {
 }
 
 fn used(quantity: &str) -> Usage {
-    Usage { records: 1, quantity: Sum::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(1) }
+    Usage { records: 1, quantity: Rational::parse(quantity).unwrap(), unmeasured: 0, digest: Digest(1) }
 }
 
 fn terms() -> Terms {

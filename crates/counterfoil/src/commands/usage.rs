@@ -1,6 +1,6 @@
 //! `usage`: what was used, by whom, when; single events; fates; what is late.
 
-use engine::{Engine, GroupBy, ListedEvent, TermSet, Totals, UsageQuery, hour_order};
+use engine::{Engine, GroupBy, ListedEvent, Measured, TermSet, Totals, UsageQuery, hour_order};
 use metering::{Instant, Zone};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -120,7 +120,7 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
             None => engine.usage_by(&query, &by)?,
         };
         if groups.is_empty() && by.is_empty() {
-            rows.push((meter, Vec::new(), Totals::ZERO));
+            rows.push((meter, Vec::new(), engine.nothing_of(meter)));
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_cached_key(|(group, _)| in_time(&by, group));
@@ -137,6 +137,9 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
                     "unmeasured": totals.unmeasured.to_string(),
                     "digest": totals.digest.to_string(),
                 });
+                if let Measured::Value(value) = totals.measured {
+                    row["value"] = json!(value.map(|value| value.to_string()));
+                }
                 if !args.by.is_empty() {
                     let names = args.by.iter().cloned();
                     row["group"] = names.zip(group.iter().map(|value| json!(value))).collect();
@@ -148,8 +151,15 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
     }
     let mut head: Vec<&str> = vec!["meter"];
     head.extend(args.by.iter().map(String::as_str));
-    let right = [head.len(), head.len() + 1];
-    head.extend(["events", "sum", "digest"]);
+    let first = head.len();
+    head.extend(["events", "sum"]);
+    // Where every meter adds up the sum is the value.
+    let has_values = rows.iter().any(|(.., totals)| totals.measured != Measured::Quantity);
+    if has_values {
+        head.push("value");
+    }
+    let right: Vec<usize> = (first..head.len()).collect();
+    head.push("digest");
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|(meter, group, totals)| {
@@ -157,6 +167,10 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
             row.extend(group.iter().map(|value| value.clone().unwrap_or_else(|| "(absent)".to_owned())));
             row.push(grouped(&totals.records.to_string()));
             row.push(grouped(&totals.quantity.to_string()));
+            if has_values {
+                let value = totals.value().map(|value| grouped(&value.to_string()));
+                row.push(value.unwrap_or_else(|| "(none)".to_owned()));
+            }
             row.push(totals.digest.to_string());
             row
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use invoicing::terms::Terms;
 use invoicing::{BillingProblem, LineKey, LineSpec, Usage};
+use money::Rational;
 
 use super::{Rated, Unbilled, Work};
 use crate::engine::Engine;
@@ -39,7 +40,8 @@ impl Engine {
         let totals = self.usage_under(terms, &line_query(spec, meter, as_of))?;
         Ok(Some(Usage {
             records: totals.records,
-            quantity: totals.quantity,
+            // Where no event has a value there is nothing to bill.
+            quantity: totals.value().unwrap_or(Rational::ZERO),
             unmeasured: totals.unmeasured,
             digest: totals.digest,
         }))

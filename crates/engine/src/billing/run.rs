@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use invoicing::terms::Terms;
 use invoicing::{BillingCode, BillingProblem, LineKey, LineSpec};
 use metering::Instant;
-use money::Sum;
+use money::{Rational, Sum};
 use serde_json::Value;
 use store::tables::StoredInvoice;
 use store::{Cut, Effect};
 
 use super::{Rated, RunReport, Unbilled, Work};
-use crate::cells::Totals;
+use crate::cells::{Measured, Totals};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::usage::{GroupBy, UsageQuery};
@@ -65,7 +65,7 @@ impl Run {
         self.billed.entry(account.clone()).or_default().extend(keys);
         for line in &rated.bill.lines {
             if let (Some((meter, _)), Some(usage)) = (&line.spec.meter, &line.usage) {
-                self.note_rated(account, meter, usage.records, usage.quantity);
+                self.note_rated(account, meter, usage.records, sum_of(&usage.quantity.to_string()));
                 let taken = self.taken.entry(account.clone()).or_default();
                 taken.push((work.contract.name.clone(), line.spec.clone()));
             }
@@ -83,8 +83,8 @@ impl Run {
             if let Some(meter) = line.get("meter").and_then(Value::as_str) {
                 let records = line.get("records").and_then(Value::as_u64).ok_or_else(bad)?;
                 let quantity = line.get("quantity").and_then(Value::as_str).ok_or_else(bad)?;
-                let quantity = Sum::parse(quantity).map_err(|_| bad())?;
-                self.note_rated(&work.contract.account, meter, records, quantity);
+                Rational::parse(quantity).map_err(|_| bad())?;
+                self.note_rated(&work.contract.account, meter, records, sum_of(quantity));
             }
         }
         Ok(())
@@ -221,6 +221,11 @@ impl Engine {
     }
 }
 
+/// A line's quantity as a part of a sum; zero where its meter does not add up to one.
+fn sum_of(quantity: &str) -> Sum {
+    Sum::parse(quantity).unwrap_or(Sum::ZERO)
+}
+
 struct Window<'a> {
     start: Instant,
     end: Instant,
@@ -262,7 +267,10 @@ fn unpriced(
         return None;
     }
     let mut left = used;
-    left.take(records, quantity);
+    // Of a meter that does not add up nothing can be taken off: all of its usage is shown.
+    if left.measured == Measured::Quantity {
+        left.take(records, quantity);
+    }
     let (contract, message) = match windows.get(account) {
         Some(window) => {
             (window.contract.to_owned(), format!("no item prices some usage of {meter} by `{account}`"))

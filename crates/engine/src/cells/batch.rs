@@ -3,7 +3,7 @@
 //! Most meters are derived from the base cells, so that an event is one update of one cell: its type and source are
 //! numbers of the batch, and what they are in the table is looked up once a batch; accounts are numbered by the terms.
 
-use metering::{Batch, Derivation, Digest, EventView, Found, Meter, Row, cell_start};
+use metering::{Batch, Derivation, Digest, EventView, Found, Mark, Meter, Row, cell_start};
 use money::Quantity;
 use store::runs::{CellTable, CellUpdate, cell_number};
 
@@ -206,16 +206,20 @@ impl<'a, 'm> Intake<'a, 'm> {
     }
 }
 
-/// The number of the values of a meter's dimensions in an event.
+/// The number of what [`Meter::tuple_of`] says of an event.
 fn tuple(cells: &mut CellTable, meter: &Meter, number: u32, event: EventView<'_>) -> u32 {
+    let is_marked = meter.aggregation.mark() != Mark::None;
     // Values that are not kept are not numbered either.
-    if meter.dimensions.is_empty() || cells.is_overflowed(number) {
+    if (meter.dimensions.is_empty() && !is_marked) || cells.is_overflowed(number) {
         return 0;
     }
-    let mut values = Vec::with_capacity(meter.dimensions.len());
+    let mut values = Vec::with_capacity(meter.dimensions.len() + 1);
     for path in &meter.dimensions {
         let value = event.properties.get(path).and_then(Found::as_text);
         values.push(value.map_or(0, |value| 1 + cells.string(&value)));
+    }
+    if is_marked {
+        values.push(meter.mark_of(event).map_or(0, |mark| 1 + cells.string(&mark)));
     }
     cells.tuple(number, &values)
 }

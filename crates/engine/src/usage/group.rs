@@ -53,7 +53,7 @@ pub(super) fn dimension_filter(
 }
 
 /// The buckets of one unit in a zone, each made once.
-struct Buckets {
+pub(super) struct Buckets {
     unit: BucketUnit,
     zone: Zone,
     /// By start: the end, and the label.
@@ -61,7 +61,7 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn of(by: &GroupBy) -> Option<Self> {
+    pub(super) fn of(by: &GroupBy) -> Option<Self> {
         let (unit, zone) = match by {
             GroupBy::Hour(zone) => (BucketUnit::Hour, zone),
             GroupBy::Day(zone) => (BucketUnit::Day, zone),
@@ -72,7 +72,7 @@ impl Buckets {
     }
 
     /// The end of the bucket that a moment lies in, and its label.
-    fn at(&mut self, moment: Instant) -> (Instant, &str) {
+    pub(super) fn at(&mut self, moment: Instant) -> (Instant, &str) {
         let found = self.made.range(..=moment).next_back();
         let start = match found {
             Some((start, (end, _))) if moment < *end => *start,

@@ -10,7 +10,7 @@ use invoicing::terms::{
 };
 use invoicing::{Bill, BillingProblem, CellFact, ExplainFacts, Line, LineSpec, Usage, bill, line_specs};
 use metering::{Aggregation, CivilDate, Digest, Instant, Meter, Period, Zone, billing_periods};
-use money::{Currency, Rational, Rounding, Sum};
+use money::{Currency, Rational, Rounding};
 use rating::{Price, Tier};
 
 /// SplitMix64: small, seeded, the same everywhere.
@@ -284,7 +284,7 @@ fn random_usage(chance: &mut Chance, spec: &LineSpec) -> Option<Usage> {
     };
     Some(Usage {
         records: chance.below(1000),
-        quantity: Sum::parse(&quantity.to_string()).unwrap(),
+        quantity,
         unmeasured: if chance.one_in(10) { chance.below(5) } else { 0 },
         digest: Digest(u128::from(chance.draw()) << 64 | u128::from(chance.draw())),
     })
@@ -297,6 +297,7 @@ pub fn facts(seed: u64, line: &Line) -> ExplainFacts {
         invoice: "DEMO-000001".into(),
         position: chance.below(1_000_000),
         known_at: chance.below(1000),
+        aggregate: None,
         cells: line.usage.as_ref().map_or_else(Vec::new, |usage| cells(chance, line, usage)),
         events: line.usage.as_ref().map(|_| "counterfoil usage --events".to_owned()),
     }
@@ -314,20 +315,14 @@ fn cells(chance: &mut Chance, line: &Line, usage: &Usage) -> Vec<CellFact> {
     for _ in 0..chance.below(4) {
         let middle = Instant(rest.start.0 / 2 + rest.end.0 / 2);
         let quantity = number(&chance.decimal(500, 12));
-        let left = rest.quantity.to_rational().checked_sub(quantity).unwrap();
+        let left = rest.quantity.checked_sub(quantity).unwrap();
         let digest = u128::from(chance.draw()) << 64;
         let records = chance.below(rest.records + 1);
-        cells.push(CellFact {
-            end: middle,
-            records,
-            quantity: Sum::parse(&quantity.to_string()).unwrap(),
-            digest: Digest(digest),
-            ..rest
-        });
+        cells.push(CellFact { end: middle, records, quantity, digest: Digest(digest), ..rest });
         rest = CellFact {
             start: middle,
             records: rest.records - records,
-            quantity: Sum::parse(&left.to_string()).unwrap(),
+            quantity: left,
             digest: Digest(rest.digest.0.wrapping_sub(digest)),
             ..rest
         };
