@@ -315,14 +315,12 @@ pub struct QuarantineArgs {
 #[derive(Subcommand)]
 pub enum QuarantineCommand {
     /// Lists what was refused
-    #[command(after_help = "Example:\n  counterfoil quarantine list --code unknown_type")]
+    #[command(after_help = "Examples:\n  counterfoil quarantine list --code unknown_type\n  \
+        counterfoil quarantine list --source gate --from 2026-08-01 --to 2026-08-02")]
     List {
-        /// Of one code, such as unknown_type
-        #[arg(long)]
-        code: Option<String>,
-        /// Of one feed
-        #[arg(long)]
-        feed: Option<String>,
+        /// Which records
+        #[command(flatten)]
+        wanted: WantedArgs,
         /// Closed records too
         #[arg(long)]
         all: bool,
@@ -336,14 +334,15 @@ pub enum QuarantineCommand {
     /// Sends records again, repaired
     #[command(after_help = "Examples:\n  counterfoil quarantine replay 1234 --set data.quantity=3\n  \
         counterfoil quarantine replay 1234 --with fixed.json\n  \
-        counterfoil quarantine replay --code unknown_type")]
+        counterfoil quarantine replay --code unknown_type\n  \
+        counterfoil quarantine replay --code unknown_account --source gate")]
     Replay {
-        /// Their positions
-        #[arg(required_unless_present = "code")]
+        /// Their positions; without any, all open records that are wanted
+        #[arg(required_unless_present = "wanted", conflicts_with = "wanted")]
         positions: Vec<u64>,
-        /// All open records of a code
-        #[arg(long, conflicts_with = "positions")]
-        code: Option<String>,
+        /// Which records
+        #[command(flatten)]
+        wanted: WantedArgs,
         /// Sets a member to a JSON value; text that is no JSON is taken as a string
         #[arg(long, value_name = "PATH=VALUE")]
         set: Vec<String>,
@@ -351,6 +350,27 @@ pub enum QuarantineCommand {
         #[arg(long, value_name = "FILE", conflicts_with = "set")]
         with: Option<PathBuf>,
     },
+}
+
+/// Which records in quarantine are wanted: those that meet all that is given.
+#[derive(Args)]
+#[group(id = "wanted", multiple = true)]
+pub struct WantedArgs {
+    /// Of one code, such as unknown_type
+    #[arg(long)]
+    pub code: Option<String>,
+    /// Of one feed
+    #[arg(long)]
+    pub feed: Option<String>,
+    /// Of one source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Received then or later: a time, or a date in UTC
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Received before: a time, or a date in UTC
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
 }
 
 /// `personal`.

@@ -323,6 +323,41 @@ fn an_idempotency_key_is_of_one_request() {
 }
 
 #[test]
+fn quarantine_is_listed_and_replayed_by_what_is_wanted() {
+    let desk = Desk::configured();
+    let of = |source: &str, id: &str| call(id, "nobody", "2026-10-01T00:00:00Z").replace("gate", source);
+    let lines = [
+        of("gate", "1"),
+        of("door", "1"),
+        of("door", "2"),
+        transfer("3", "a-1", "2026-10-01T00:00:00Z", "null"),
+    ];
+    desk.ingest("bad.ndjson", &lines.each_ref().map(String::as_str)).status(1);
+    let listed = |args: &[&str]| {
+        let args = [&["--format", "json", "quarantine", "list"][..], args].concat();
+        desk.run(&args).status(0).json().as_array().expect("rows").len()
+    };
+    assert_eq!((listed(&[]), listed(&["--source", "door"]), listed(&["--source", "window"])), (4, 2, 0));
+    assert_eq!(listed(&["--source", "gate", "--code", "unknown_account"]), 1);
+    let rows = desk.quarantine();
+    let received = rows[0]["received_at"].as_str().expect("a time");
+    assert_eq!((listed(&["--from", received]), listed(&["--to", received])), (4, 0));
+    assert_eq!((listed(&["--from", "2020-01-01"]), listed(&["--to", "2020-01-01"])), (4, 0));
+    desk.run(&["quarantine", "list", "--from", "yesterday"]).fails(2, "bad_time");
+    // Nothing is sent again unless somebody says what.
+    assert_eq!(desk.run(&["quarantine", "replay"]).status, 2);
+    assert_eq!(desk.run(&["quarantine", "replay", "0", "--source", "door"]).status, 2);
+    desk.write("account.yaml", "{kind: account, account: nobody}");
+    desk.run(&["apply", "-f", "account.yaml"]).status(0);
+    desk.run(&["quarantine", "replay", "--source", "door", "--code", "unknown_account"]).status(0);
+    assert_eq!(
+        (listed(&[]), listed(&["--source", "door"]), listed(&["--source", "door", "--all"])),
+        (2, 0, 2)
+    );
+    desk.run(&["verify"]).status(0);
+}
+
+#[test]
 fn quarantine_is_repaired_and_replayed() {
     let desk = Desk::configured();
     let bad = transfer("x", "a-1", "2026-10-03T10:00:00Z", "\"many\"");

@@ -6,25 +6,20 @@ use metering::{Code, Fate};
 use serde_json::{Value, json};
 use store::tables::QuarantineFilter;
 
-use crate::args::{Format, Global, QuarantineArgs, QuarantineCommand};
+use crate::args::{Format, Global, QuarantineArgs, QuarantineCommand, WantedArgs};
 use crate::context;
 use crate::output::{self, Failure, Outcome, table};
 
 pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
     match &args.command {
-        QuarantineCommand::List { code, feed, all } => {
-            let code = code.as_deref().map(known_code).transpose()?;
-            let filter = QuarantineFilter {
-                position: None,
-                code: code.map(|code| code.as_str().to_owned()),
-                feed: feed.clone(),
-                status: (!all).then(|| "open".to_owned()),
-            };
-            list(global, &filter)
+        QuarantineCommand::List { wanted, all } => {
+            let status = (!all).then(|| "open".to_owned());
+            list(global, &QuarantineFilter { status, ..filter(wanted)? })
         }
         QuarantineCommand::Show { position } => show(global, *position),
-        QuarantineCommand::Replay { positions, code, set, with } => {
-            let code = code.as_deref().map(known_code).transpose()?;
+        QuarantineCommand::Replay { positions, wanted, set, with } => {
+            let status = Some("open".to_owned());
+            let filter = QuarantineFilter { status, ..filter(wanted)? };
             let repair = match (with, set.as_slice()) {
                 (Some(path), _) => Repair::Replace(std::fs::read(path).map_err(|error| {
                     Failure::could_not(
@@ -38,9 +33,24 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
                     Repair::Set(members.iter().map(|text| member(text)).collect::<Result<_, _>>()?)
                 }
             };
-            replay(global, positions, code, &repair)
+            replay(global, positions, &filter, &repair)
         }
     }
+}
+
+/// The records that are wanted, in any state.
+fn filter(wanted: &WantedArgs) -> Result<QuarantineFilter, Failure> {
+    let code = wanted.code.as_deref().map(known_code).transpose()?;
+    let zone = context::zone("UTC")?;
+    let edge = |text: &Option<String>| text.as_deref().map(|text| context::instant(text, &zone)).transpose();
+    Ok(QuarantineFilter {
+        code: code.map(|code| code.as_str().to_owned()),
+        feed: wanted.feed.clone(),
+        source: wanted.source.clone(),
+        from: edge(&wanted.from)?,
+        to: edge(&wanted.to)?,
+        ..QuarantineFilter::default()
+    })
 }
 
 fn known_code(text: &str) -> Result<Code, Failure> {
@@ -125,18 +135,13 @@ fn show(global: &Global, position: u64) -> Result<Outcome, Failure> {
 fn replay(
     global: &Global,
     positions: &[u64],
-    code: Option<Code>,
+    filter: &QuarantineFilter,
     repair: &Repair,
 ) -> Result<Outcome, Failure> {
     let mut engine = context::open_existing(global)?;
     let mut wanted: Vec<u64> = positions.to_vec();
-    if let Some(code) = code {
-        let filter = QuarantineFilter {
-            code: Some(code.as_str().to_owned()),
-            status: Some("open".to_owned()),
-            ..QuarantineFilter::default()
-        };
-        wanted.extend(engine.quarantine(&filter)?.iter().map(|row| row.position));
+    if positions.is_empty() {
+        wanted.extend(engine.quarantine(filter)?.iter().map(|row| row.position));
     }
     let records: Vec<(u64, Repair)> = wanted.into_iter().map(|position| (position, repair.clone())).collect();
     let result = engine.replay(&context::caller(global), &records);

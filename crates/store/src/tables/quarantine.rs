@@ -17,6 +17,12 @@ pub struct QuarantineFilter {
     pub code: Option<String>,
     /// Records of this feed.
     pub feed: Option<String>,
+    /// Records that told this source.
+    pub source: Option<String>,
+    /// Records that were received then or later.
+    pub from: Option<Instant>,
+    /// Records that were received before.
+    pub to: Option<Instant>,
     /// Records in this state: `open`, `replayed`, `dismissed`.
     pub status: Option<String>,
 }
@@ -98,6 +104,8 @@ impl Tables {
             .equals("position", filter.position.map(int).transpose()?)
             .equals("code", filter.code.clone())
             .equals("feed", filter.feed.clone())
+            .equals("source", filter.source.clone())
+            .within("received_at", filter.from.map(|from| from.0), filter.to.map(|to| to.0))
             .equals("coalesce(s.status, 'open')", filter.status.clone())
             .rows(connection, "position", |row| {
                 Ok(QuarantineRow {

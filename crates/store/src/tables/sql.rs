@@ -120,11 +120,20 @@ impl Query {
     }
 
     /// Adds the condition `column = value`, where there is a value.
-    pub(super) fn equals(mut self, column: &str, value: Option<impl ToSql + 'static>) -> Self {
+    pub(super) fn equals(self, column: &str, value: Option<impl ToSql + 'static>) -> Self {
+        self.is(column, "=", value)
+    }
+
+    /// Adds the condition that a column is in a half-open window, as far as that has ends.
+    pub(super) fn within(self, column: &str, from: Option<i64>, to: Option<i64>) -> Self {
+        self.is(column, ">=", from).is(column, "<", to)
+    }
+
+    fn is(mut self, column: &str, relation: &str, value: Option<impl ToSql + 'static>) -> Self {
         if let Some(value) = value {
             self.values.push(Box::new(value));
             let joint = if self.values.len() == 1 { "WHERE" } else { "AND" };
-            self.sql.push_str(&format!(" {joint} {column} = ?{}", self.values.len()));
+            self.sql.push_str(&format!(" {joint} {column} {relation} ?{}", self.values.len()));
         }
         self
     }
