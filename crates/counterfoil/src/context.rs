@@ -48,6 +48,20 @@ pub fn zone(name: &str) -> Result<Zone, Failure> {
     })
 }
 
+/// The window from one time to another, each as [`instant`] reads it; an edge that is not given is open.
+pub fn window(from: Option<&str>, to: Option<&str>, zone: &Zone) -> Result<(Instant, Instant), Failure> {
+    let edge = |text: Option<&str>, open| text.map_or(Ok(open), |text| instant(text, zone));
+    let (start, end) = (edge(from, Instant(i64::MIN))?, edge(to, Instant(i64::MAX))?);
+    if start > end {
+        return Err(Failure::usage(
+            "window_reversed",
+            format!("the window ends at {end}, before it starts at {start}"),
+            "give --from a time before --to",
+        ));
+    }
+    Ok((start, end))
+}
+
 /// Opens the store for writing, making it and its folder where they are not there.
 pub fn open(global: &Global) -> Result<Engine, Failure> {
     open_at(&global.data, clock(global)?, global)
