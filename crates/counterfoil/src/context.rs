@@ -115,6 +115,20 @@ pub fn is_there(global: &Global) -> Result<bool, Failure> {
     Ok(store_at(&global.data)?.is_some())
 }
 
+/// A file to write that lies outside of the store's folder: in it everything is the store's own.
+pub fn outside_of_store(global: &Global, file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(store)) = (folder.canonicalize(), global.data.canonicalize()) else { return Ok(()) };
+    if !folder.starts_with(store) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "output_in_store",
+        format!("expected a file outside of the store's folder, found `{}`", file.display()),
+        "name a file in another folder",
+    ))
+}
+
 /// An account that events or configuration made known.
 pub fn known_account(engine: &Engine, account: &str) -> Result<(), Failure> {
     if engine.terms().has_account(account) {

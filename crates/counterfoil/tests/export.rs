@@ -423,31 +423,60 @@ fn the_demo_adds_up() {
     }
 }
 
-/// The documented way back: rows as CloudEvents, whose `data` is `properties`.
-#[test]
-fn exported_events_taken_anew_are_the_same_events() {
-    let desk = odd();
-    let (_, before) = export(&desk, "events", "events.parquet", &[]);
-    let (ids, kinds, accounts) = (before.of("id"), before.of("type"), before.of("account"));
-    let (times, properties) = (before.times("occurred_at"), before.of("properties"));
-    let lines: Vec<String> = (0..before.rows)
-        .map(|row| line(kinds[row], ids[row], accounts[row], &times[row], properties[row]))
-        .collect();
+/// Takes events into a fresh store with the same keys: what is exported of it is the same, but for when it came.
+fn assert_taken_anew_the_same(before: &Table, lines: &str) {
     let other = Desk::new();
     other.write("keys.txt", KEYS);
     other.write("terms.yaml", TERMS);
-    other.write("again.ndjson", lines.join("\n"));
+    other.write("again.ndjson", lines);
     other.run(&["--keys", "keys.txt", "apply", "-f", "terms.yaml"]).status(0);
     other.run(&["ingest", "again.ndjson"]).status(0);
     let (_, after) = export(&other, "events", "events.parquet", &[]);
     for name in before.names.iter().filter(|name| !matches!(name.as_str(), "position" | "received_at")) {
         assert_eq!(after.columns[name], before.columns[name], "{name}");
     }
+}
+
+#[test]
+fn exported_events_taken_anew_are_the_same_events() {
+    let desk = odd();
+    let (_, table) = export(&desk, "events", "events.parquet", &[]);
+    let (ids, kinds, accounts) = (table.of("id"), table.of("type"), table.of("account"));
+    let (times, properties) = (table.times("occurred_at"), table.of("properties"));
+    let lines: Vec<String> = (0..table.rows)
+        .map(|row| line(kinds[row], ids[row], accounts[row], &times[row], properties[row]))
+        .collect();
+    assert_taken_anew_the_same(&table, &lines.join("\n"));
     // Under its own names it is no file of events to take: nothing is guessed.
-    let refused = other
-        .run(&["ingest", desk.path("events.parquet").to_str().expect("a path")])
-        .fails(3, "input_unreadable");
+    let refused = desk.run(&["ingest", "events.parquet"]).fails(3, "input_unreadable");
     assert!(refused.stderr.contains("column"), "{}", refused.stderr);
+}
+
+/// The SQL of the page that makes CloudEvents of exported events.
+fn way_back() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/export.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let (_, behind) = page.split_once("## The way back").expect("the chapter");
+    let (_, sql) = behind.split_once("```sql").expect("a statement");
+    sql.split_once("```").expect("its end").0.to_owned()
+}
+
+#[test]
+fn the_documented_way_back_is_one() {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python with duckdb; COUNTERFOIL_PYTHON names one");
+        return;
+    };
+    let desk = odd();
+    let (_, table) = export(&desk, "events", "events.parquet", &[]);
+    let script = "import sys, duckdb; duckdb.execute(\"set timezone = 'UTC'\"); duckdb.execute(sys.argv[1])";
+    let mut command = Command::new(python);
+    command.args(["-I", "-c", script, &way_back()]).current_dir(desk.path(""));
+    let ran = command.output().expect("Python runs");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let lines = std::fs::read_to_string(desk.path("events.ndjson")).expect("a file");
+    assert_eq!(lines.lines().count(), table.rows);
+    assert_taken_anew_the_same(&table, &lines);
 }
 
 #[test]
@@ -467,6 +496,9 @@ fn a_file_is_there_whole_or_not_at_all() {
     let usage = ["export", "usage", "--output", "usage.parquet", "--meter"];
     desk.run(&[usage.as_slice(), &["lengths"]].concat()).fails(2, "unknown_meter");
     desk.run(&[usage.as_slice(), &["bytes", "--account", "a-9"]].concat()).fails(3, "unknown_account");
+    desk.run(&["export", "events", "--output", "data/events.parquet"]).fails(2, "output_in_store");
+    desk.run(&["export", "events", "--output", "data/log/../tables.db", "--overwrite"])
+        .fails(2, "output_in_store");
     let reversed = ["bytes", "--from", "2026-10-04", "--to", "2026-10-03"];
     desk.run(&[usage.as_slice(), &reversed].concat()).fails(2, "window_reversed");
     assert!(!desk.path("usage.parquet").exists() && !desk.path("usage.parquet.partial").exists());

@@ -18,6 +18,7 @@ pub fn run(global: &Global, args: &ExportArgs) -> Result<Outcome, Failure> {
     let zone = context::zone(&exported.zone)?;
     let (start, end) = context::window(exported.from.as_deref(), exported.to.as_deref(), &zone)?;
     let engine = context::open_to_read(global)?;
+    context::outside_of_store(global, &exported.output)?;
     if let Some(account) = &exported.account {
         context::known_account(&engine, account)?;
     }
