@@ -20,7 +20,7 @@
 //!
 //! # Owns
 //! Opening inputs, cutting them into records, the formats of events, what of a refused record is kept and
-//! how it is repaired; the YAML that is understood, every kind of document, its mistakes, lines and hints.
+//! how it is repaired; tables written as Parquet; the YAML that is understood, every kind of document, its mistakes, lines and hints.
 //!
 //! # Does not own
 //! What an event must have (`metering`), when a price is sound (`rating`), which version of a term holds
@@ -43,7 +43,7 @@
 //! [`open_input`], [`Decoder::records`], [`Decoder::decode`]: a feed. [`Decoder::chunks`], [`Chunks::open_parquet`],
 //! [`Decoder::decode_chunk`]: the same, many records at a time. [`Decoder::kept_body`], [`set_path`],
 //! [`decode_kept`]: the quarantine. [`config::load_path`], [`config::check_references`], [`config::parse_term`]:
-//! configuration.
+//! configuration. [`TableWriter`]: tables out, as Parquet.
 #![forbid(unsafe_code)]
 
 mod chunk;
@@ -58,6 +58,7 @@ mod learned;
 mod line_chunks;
 mod lines;
 mod parquet;
+mod parquet_out;
 mod record;
 mod repair;
 mod sentry;
@@ -67,6 +68,7 @@ pub use csv::{ColumnsError, Mapping, parse_mapping, read_columns, read_mapping};
 pub use decoder::{Decoder, Format, Records, decode_kept};
 pub use input::{InputError, decompressed, is_parquet, open_input};
 pub use lines::{CUT_LINE_BYTES, LINE_BYTES_MAX, Lines, RawLine};
+pub use parquet_out::{Column, ColumnType, Datum, TableError, TableWriter};
 pub use record::{Feed, RawRecord, Undecodable};
 pub use repair::{RepairError, set_json, set_path};
 pub use sentry::{SENTRY_CATEGORIES, SENTRY_OUTCOMES, SentryCategory, SentryUnit};

@@ -83,6 +83,8 @@ pub enum Command {
         counterfoil usage --meter error --zone Europe/Berlin --from 2026-08-01 --to 2026-08-02 --by hour\n  \
         counterfoil usage --events --meter error --account org-1 --from 2026-08-01 --to 2026-08-02")]
     Usage(UsageArgs),
+    /// Writes events or usage as a Parquet file
+    Export(ExportArgs),
     /// Rates a usage file by a price file, without a store
     #[command(after_help = "Example:\n  counterfoil rate --price price.yaml --usage usage.csv")]
     Rate(RateArgs),
@@ -218,6 +220,64 @@ pub struct UsageArgs {
     #[arg(long, value_name = "ROW", conflicts_with_all = ["fates", "late"])]
     pub known_at: Option<u64>,
     /// Reads usage as of a log position
+    #[arg(long, value_name = "POSITION")]
+    pub as_of: Option<u64>,
+}
+
+/// `export`.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// What to export
+    #[command(subcommand)]
+    pub command: ExportCommand,
+}
+
+/// What can be exported.
+#[derive(Subcommand)]
+pub enum ExportCommand {
+    /// Every accepted event, in the order of the log
+    #[command(after_help = "Examples:\n  counterfoil export events --output events.parquet\n  \
+        counterfoil export events --output august.parquet --from 2026-08-01 --to 2026-09-01")]
+    Events(ExportedArgs),
+    /// A meter's usage by account, source, type, dimensions and hour
+    #[command(after_help = "Example:\n  \
+        counterfoil export usage --meter error --zone Europe/Berlin --from 2026-08-01 --to 2026-09-01 \
+        --output error.parquet")]
+    Usage {
+        /// The meter
+        #[arg(long)]
+        meter: String,
+        /// Reads usage by the meters known at a journal row
+        #[arg(long, value_name = "ROW")]
+        known_at: Option<u64>,
+        /// What of it, and where to
+        #[command(flatten)]
+        exported: ExportedArgs,
+    },
+}
+
+/// What every export is told.
+#[derive(Args)]
+pub struct ExportedArgs {
+    /// The file to write; while it grows it is named FILE.partial
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replaces the file if it is there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// An account; all where absent
+    #[arg(long)]
+    pub account: Option<String>,
+    /// From when, included: a date or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until when, excluded: a date or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// The zone of dates and hours
+    #[arg(long, default_value = "UTC")]
+    pub zone: String,
+    /// Only what was received below a log position
     #[arg(long, value_name = "POSITION")]
     pub as_of: Option<u64>,
 }

@@ -48,6 +48,20 @@ pub fn zone(name: &str) -> Result<Zone, Failure> {
     })
 }
 
+/// The window from one time to another, each as [`instant`] reads it; an edge that is not given is open.
+pub fn window(from: Option<&str>, to: Option<&str>, zone: &Zone) -> Result<(Instant, Instant), Failure> {
+    let edge = |text: Option<&str>, open| text.map_or(Ok(open), |text| instant(text, zone));
+    let (start, end) = (edge(from, Instant(i64::MIN))?, edge(to, Instant(i64::MAX))?);
+    if start > end {
+        return Err(Failure::usage(
+            "window_reversed",
+            format!("the window ends at {end}, before it starts at {start}"),
+            "give --from a time before --to",
+        ));
+    }
+    Ok((start, end))
+}
+
 /// Opens the store for writing, making it and its folder where they are not there.
 pub fn open(global: &Global) -> Result<Engine, Failure> {
     open_at(&global.data, clock(global)?, global)
@@ -99,6 +113,20 @@ pub fn is_there(global: &Global) -> Result<bool, Failure> {
     clock(global)?;
     keys(global)?;
     Ok(store_at(&global.data)?.is_some())
+}
+
+/// A file to write that lies outside of the store's folder: in it everything is the store's own.
+pub fn outside_of_store(global: &Global, file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(store)) = (folder.canonicalize(), global.data.canonicalize()) else { return Ok(()) };
+    if !folder.starts_with(store) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "output_in_store",
+        format!("expected a file outside of the store's folder, found `{}`", file.display()),
+        "name a file in another folder",
+    ))
 }
 
 /// An account that events or configuration made known.

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod context;
 mod output;
+mod partial_file;
 mod world;
 
 use clap::Parser;
@@ -33,6 +34,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Apply(args) => commands::apply::run(global, &args),
         Command::Ingest(args) => commands::ingest::run(global, &args),
         Command::Usage(args) => commands::usage::run(global, &args),
+        Command::Export(args) => commands::export::run(global, &args),
         Command::Rate(args) => commands::rate::run(global, &args),
         Command::Invoice(args) => commands::invoice::run(global, &args),
         Command::Explain(args) => commands::explain::run(global, &args),

@@ -25,6 +25,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("apply", "apply"),
     ("demo", "demo"),
     ("error", "error"),
+    ("export", "export"),
+    ("export-usage", "export"),
     ("gen", "gen"),
     ("ingest", "ingest"),
     ("invoice-list", "invoice-list"),
@@ -52,10 +54,13 @@ const SHAPES: &[(&str, &str)] = &[
 
 /// What differs from one run or build to the next, and what the examples say in its place: the store's id is
 /// drawn at random and the hashes of journal and log follow from it, the demo's folder is the test's own, how
-/// many files there are follows from when runs are merged, the tz database moves on. (Digests and personal
+/// many files there are follows from when runs are merged, the tz database moves on and with it what a footer says.
+/// (Digests and personal
 /// hashes stay: the tests give the keys.)
 const MASKS: &[(&str, &str, Mask)] = &[
     ("demo", "/folder", Mask::Text("counterfoil-demo")),
+    ("export", "/bytes", Mask::Text("4096")),
+    ("export-usage", "/bytes", Mask::Text("4096")),
     ("invoice-show", "/envelope/store_id", Mask::Text(ID)),
     ("invoice-show", "/envelope/journal_hash", Mask::Text(HASH)),
     ("invoice-show", "/envelope/cut/block_hash", Mask::Text(HASH)),
@@ -297,6 +302,9 @@ fn terms_and_events(desk: &Desk, printed: &mut Printed) {
     let events = printed.run(desk, "usage-events", 0, "usage --events --meter weight");
     let values: Vec<&Value> = events.as_array().expect("lines").iter().map(|event| &event["value"]).collect();
     assert_eq!(values, [&json!("0.5"), &Value::Null]);
+    let exported = printed.run(desk, "export", 0, "export events --output events.parquet");
+    assert_eq!(exported["rows"], "3");
+    printed.run(desk, "export-usage", 0, "export usage --meter calls --output calls.parquet");
 }
 
 fn refused(desk: &Desk, printed: &mut Printed) {

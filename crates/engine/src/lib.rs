@@ -74,5 +74,5 @@ pub use quarantine::{REPLAY_FEED, Repair, Replayed};
 pub use resume::{Taken, TakenFiles};
 pub use shard::Shard;
 pub use terms::TermSet;
-pub use usage::{GroupBy, Groups, ListedEvent, UsageQuery, hour_order};
+pub use usage::{AcceptedEvent, GroupBy, Groups, ListedEvent, LogWindow, UsageQuery, hour_order};
 pub use verify::{Finding, Verified, verify};

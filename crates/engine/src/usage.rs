@@ -1,5 +1,6 @@
 //! Questions about usage: totals of a window, grouped, as of a cut; single events in order.
 
+mod accepted;
 mod gather;
 mod group;
 mod read;
@@ -14,6 +15,7 @@ use crate::cells::{CellQuery, Totals};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::terms::TermSet;
+pub use accepted::{AcceptedEvent, LogWindow};
 use group::{DimensionTest, Grouping, cardinality_exceeded, dimension_filter};
 
 /// A window of usage of one meter.
@@ -120,6 +122,18 @@ impl Engine {
         by: &[GroupBy],
     ) -> Result<Groups, EngineError> {
         self.groups_under(&self.terms_known_at(known_at)?.terms, query, by)
+    }
+
+    /// The same by terms that are at hand, so that they are not loaded for each of many queries.
+    ///
+    /// **Errors**: as [`Engine::usage`].
+    pub fn usage_by_terms(
+        &self,
+        terms: &TermSet,
+        query: &UsageQuery<'_>,
+        by: &[GroupBy],
+    ) -> Result<Groups, EngineError> {
+        self.groups_under(&terms.terms, query, by)
     }
 
     /// The terms known at a journal row.

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod demo;
 pub mod explain;
+pub mod export;
 pub mod generate;
 pub mod ingest;
 pub mod invoice;

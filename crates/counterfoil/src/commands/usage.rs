@@ -37,18 +37,7 @@ struct Window {
 
 fn window(args: &UsageArgs) -> Result<Window, Failure> {
     let zone = context::zone(&args.zone)?;
-    let edge = |text: &Option<String>, open: Instant| match text {
-        Some(text) => context::instant(text, &zone),
-        None => Ok(open),
-    };
-    let (start, end) = (edge(&args.from, Instant(i64::MIN))?, edge(&args.to, Instant(i64::MAX))?);
-    if start > end {
-        return Err(Failure::usage(
-            "window_reversed",
-            format!("the window ends at {end}, before it starts at {start}"),
-            "give --from a time before --to",
-        ));
-    }
+    let (start, end) = context::window(args.from.as_deref(), args.to.as_deref(), &zone)?;
     let mut only: Vec<(String, Vec<String>)> = Vec::new();
     for text in &args.only {
         let (dimension, value) = text.split_once('=').ok_or_else(|| {

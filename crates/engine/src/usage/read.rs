@@ -85,7 +85,7 @@ impl Engine {
 
     /// Reads the accepted events of a stretch of the log until it is told to stop, of blocks only that reach into one of
     /// some windows, which are in order and apart.
-    fn read_within(
+    pub(super) fn read_within(
         &self,
         stretch: Stretch,
         windows: Vec<(Instant, Instant)>,
