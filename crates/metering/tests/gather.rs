@@ -112,7 +112,7 @@ proptest! {
     fn a_rank_is_that_of_a_list(values in prop::collection::vec((0..12i64, -4..5i64), 0..14), percent in 1..=100i128) {
         let percentile = Rational::new(percent, 100).unwrap();
         let meter = meter(Aggregation::HighWater { hourly: Hourly::Sum("quantity".to_owned()), percentile });
-        let mut hours = vec![0i64; 12];
+        let mut hours = [0i64; 12];
         let mut gathering = Gathering::new(&meter.aggregation, AUGUST, Instant(AUGUST.0 + 12 * HOUR)).unwrap();
         for (at, (hour, value)) in values.iter().enumerate() {
             hours[usize::try_from(*hour).unwrap()] += value;

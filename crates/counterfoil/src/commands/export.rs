@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use connectors::{Column, ColumnType, Datum, TableError, TableWriter};
-use engine::{AcceptedEvent, Engine, GroupBy, LogWindow, TermSet, Totals, UsageQuery, hour_order};
+use engine::{AcceptedEvent, Engine, GroupBy, LogWindow, Measured, TermSet, Totals, UsageQuery, hour_order};
 use metering::{Digest, Instant, Zone};
 use money::Sum;
 use serde_json::json;
@@ -194,6 +194,7 @@ fn usage(engine: &Engine, asked: &Asked<'_>, meter: &str, known_at: Option<u64>)
         column("events", ColumnType::Count),
         column("unmeasured", ColumnType::Count),
         column("sum", ColumnType::Decimal),
+        nullable("value", ColumnType::Text),
         column("digest", ColumnType::UniqueText),
     ]);
     let query = UsageQuery {
@@ -243,12 +244,18 @@ fn usage_of(
         let mut row = vec![Datum::Text(query.meter), Datum::Text(account)];
         row.extend(others.iter().map(|value| value.as_deref().map_or(Datum::Absent, Datum::Text)));
         let shown = part.digest.to_string();
+        // What a meter that adds up is worth is its sum.
+        let value = match part.measured {
+            Measured::Quantity => None,
+            Measured::Value(value) => value.map(|value| value.to_string()),
+        };
         row.extend([
             Datum::Text(hour),
             hour_order(hour).map_or(Datum::Absent, Datum::Time),
             Datum::Count(part.records),
             Datum::Count(part.unmeasured),
             Datum::Decimal(part.quantity),
+            value.as_deref().map_or(Datum::Absent, Datum::Text),
             Datum::Text(&shown),
         ]);
         export.push(part.digest, &row)?;
