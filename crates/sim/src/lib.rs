@@ -17,11 +17,12 @@
 //! None of its own.
 //!
 //! # Entry points
-//! [`oracle_price`], [`oracle_number`], [`oracle_usage`], [`evaluator::evaluate`], [`spec_table::tables`].
+//! [`oracle_price`], [`oracle_number`], [`oracle_usage`], [`oracle_aggregate`], [`evaluator::evaluate`], [`spec_table::tables`].
 #![forbid(unsafe_code)]
 
 pub mod evaluator;
 pub mod faulty_disk;
+pub mod oracle_aggregate;
 pub mod oracle_number;
 pub mod oracle_price;
 pub mod oracle_random;

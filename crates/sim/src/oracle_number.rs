@@ -89,6 +89,30 @@ impl Fraction {
         -(-&self.top).div_floor(&self.bottom)
     }
 
+    /// A decimal where there is a finite one, without zeros that say nothing; else the reduced fraction.
+    pub fn text(&self) -> String {
+        let mut rest = self.bottom.clone();
+        let mut times = |factor: u32| {
+            let mut times = 0usize;
+            while rest.is_multiple_of(&BigInt::from(factor)) {
+                rest /= factor;
+                times += 1;
+            }
+            times
+        };
+        let decimals = times(2).max(times(5));
+        if !rest.is_one() {
+            return self.to_string();
+        }
+        let scale = num_traits::pow(BigInt::from(10), decimals);
+        let digits = (self.top.abs() * scale / &self.bottom).to_string();
+        let digits = format!("{digits:0>width$}", width = decimals + 1);
+        let (whole, decimals) = digits.split_at(digits.len() - decimals);
+        let sign = if self.is_negative() { "-" } else { "" };
+        let point = if decimals.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{decimals}")
+    }
+
     /// Zero where it is below.
     pub fn not_below_zero(self) -> Self {
         if self.is_negative() { Fraction::zero() } else { self }

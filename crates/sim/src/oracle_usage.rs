@@ -7,6 +7,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::oracle_aggregate::{OracleAggregate, Reading};
+use crate::oracle_number::Fraction;
+
 const SECOND: i64 = 1_000_000_000;
 
 /// A property's value.
@@ -65,7 +68,8 @@ impl OracleEvent {
         self.properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    /// What filters and dimensions see of a property.
+    pub fn text(&self, name: &str) -> Option<String> {
         self.property(name).and_then(OracleValue::text)
     }
 }
@@ -81,8 +85,10 @@ pub struct OracleMeter {
     pub step: u32,
     /// The types.
     pub kinds: Vec<String>,
-    /// What is summed; none where events are counted.
-    pub sums: Option<String>,
+    /// What it makes of them.
+    pub aggregate: OracleAggregate,
+    /// What it reads of them; none where events are counted.
+    pub property: Option<String>,
     /// Properties and the texts they may have.
     pub filter: Vec<(String, Vec<String>)>,
     /// Its dimensions.
@@ -101,8 +107,11 @@ impl OracleMeter {
     }
 
     /// The value, in 10^-12; none where it cannot be read.
-    fn value(&self, event: &OracleEvent) -> Option<i128> {
-        let Some(property) = &self.sums else { return Some(1_000_000_000_000) };
+    pub fn value(&self, event: &OracleEvent) -> Option<i128> {
+        let Some(property) = &self.property else { return Some(1_000_000_000_000) };
+        if self.aggregate.is_one_each() {
+            return event.text(property).map(|_| 1_000_000_000_000);
+        }
         match event.property(property) {
             Some(OracleValue::Number(pico)) if *pico >= 0 || self.allow_negative => Some(*pico),
             _ => None,
@@ -238,8 +247,12 @@ pub struct OracleTotals {
     pub sum: i128,
     /// Events without a value.
     pub unmeasured: u64,
+    /// What the meter makes of them.
+    pub value: Option<Fraction>,
     /// Their places in [`OracleLog::accepted`].
     pub places: Vec<usize>,
+    /// The places of what was observed before the window and is held in it.
+    pub carried: Vec<usize>,
 }
 
 /// Answers a question by going through everything.
@@ -248,18 +261,93 @@ pub fn totals(
     meters: &[OracleMeter],
     query: &OracleQuery,
 ) -> BTreeMap<Vec<Option<String>>, OracleTotals> {
-    let mut groups: BTreeMap<Vec<Option<String>>, OracleTotals> = BTreeMap::new();
-    for (place, value) in counted(log, meters, query) {
-        let event = &log.accepted[place].1;
-        let Some(meter) = version(meters, &query.meter, event.at, query.step) else { continue };
-        let key = query.by.iter().map(|by| label(by, meter, event)).collect();
-        let totals = groups.entry(key).or_default();
-        totals.records += 1;
-        totals.sum += value.unwrap_or(0);
-        totals.unmeasured += u64::from(value.is_none());
-        totals.places.push(place);
+    let of_name = |meter: &&OracleMeter| meter.name == query.meter && meter.step <= query.step;
+    let Some(aggregate) = meters.iter().find(of_name).map(|meter| &meter.aggregate) else {
+        return BTreeMap::new();
+    };
+    let is_bounded = query.start != i64::MIN && query.end != i64::MAX && query.start < query.end;
+    if !aggregate.is_over_time() || !is_bounded {
+        let found = counted(log, meters, query);
+        let mut groups = piece(log, meters, query, &found, None);
+        for totals in groups.values_mut().filter(|_| !aggregate.is_over_time()) {
+            totals.value = aggregate.value(query.start, query.end, &readings(log, meters, query, totals));
+        }
+        return groups;
+    }
+    // A level is held from before.
+    let is_level = matches!(aggregate, OracleAggregate::Level { .. });
+    let since = if is_level { i64::MIN } else { query.start };
+    let found = counted(log, meters, &OracleQuery { start: since, ..query.clone() });
+    let mut groups = BTreeMap::new();
+    for (start, end) in pieces(query) {
+        let part = OracleQuery { start, end, ..query.clone() };
+        for (group, mut totals) in piece(log, meters, &part, &found, is_level.then_some(start)) {
+            totals.value = aggregate.value(start, end, &readings(log, meters, query, &totals));
+            let earlier = groups.insert(group, totals);
+            assert!(earlier.is_none(), "pieces of a window have labels of their own: {query:?}");
+        }
     }
     groups
+}
+
+/// The groups of a window; where something is held that was observed before it, they are those of a moment in it.
+fn piece(
+    log: &OracleLog,
+    meters: &[OracleMeter],
+    query: &OracleQuery,
+    found: &[(usize, Option<i128>)],
+    held_at: Option<i64>,
+) -> BTreeMap<Vec<Option<String>>, OracleTotals> {
+    let mut groups: BTreeMap<Vec<Option<String>>, OracleTotals> = BTreeMap::new();
+    for (place, value) in found {
+        let event = &log.accepted[*place].1;
+        let Some(meter) = version(meters, &query.meter, event.at, query.step) else { continue };
+        let key = |at: i64| query.by.iter().map(|by| label(by, meter, event, at)).collect();
+        if (query.start..query.end).contains(&event.at) {
+            let totals = groups.entry(key(event.at)).or_default();
+            totals.records += 1;
+            totals.sum += value.unwrap_or(0);
+            totals.unmeasured += u64::from(value.is_none());
+            totals.places.push(*place);
+        } else if let (Some(at), true, true) = (held_at, value.is_some(), event.at < query.start) {
+            groups.entry(key(at)).or_default().carried.push(*place);
+        }
+    }
+    groups
+}
+
+/// What can be read of a group, and of what it holds from before.
+fn readings<'a>(
+    log: &'a OracleLog,
+    meters: &'a [OracleMeter],
+    query: &OracleQuery,
+    totals: &OracleTotals,
+) -> Vec<Reading<'a>> {
+    let mut readings = Vec::new();
+    for place in totals.carried.iter().chain(&totals.places) {
+        let event = &log.accepted[*place].1;
+        let Some(meter) = version(meters, &query.meter, event.at, query.step) else { continue };
+        if let Some(pico) = meter.value(event) {
+            readings.push(Reading { meter, event, pico });
+        }
+    }
+    readings
+}
+
+/// The window cut wherever an hour, a day or a month begins that is asked for.
+fn pieces(query: &OracleQuery) -> Vec<(i64, i64)> {
+    let zones: Vec<&OracleZone> = query.by.iter().filter_map(OracleGroup::zone).collect();
+    let labels = |at: i64| -> Vec<Option<String>> { query.by.iter().map(|by| by.civil(at)).collect() };
+    let (mut pieces, mut from, mut at) = (Vec::new(), query.start, query.start);
+    while let Some(next) = zones.iter().map(|zone| zone.next(at)).min().filter(|next| *next < query.end) {
+        if labels(next) != labels(from) {
+            pieces.push((from, next));
+            from = next;
+        }
+        at = next;
+    }
+    pieces.push((from, query.end));
+    pieces
 }
 
 /// The events of a question with their values, in the order (time, source, id).
@@ -293,21 +381,33 @@ fn counted(log: &OracleLog, meters: &[OracleMeter], query: &OracleQuery) -> Vec<
     found
 }
 
-fn label(by: &OracleGroup, meter: &OracleMeter, event: &OracleEvent) -> Option<String> {
+impl OracleGroup {
+    fn zone(&self) -> Option<&OracleZone> {
+        match self {
+            Self::Hour(zone) | Self::Day(zone) | Self::Month(zone) => Some(zone),
+            _ => None,
+        }
+    }
+
+    /// What the clocks show at a moment; none where it is not asked for.
+    fn civil(&self, at: i64) -> Option<String> {
+        match self {
+            Self::Hour(zone) => Some(zone.hour(at)),
+            Self::Day(zone) => Some(zone.day(at)),
+            Self::Month(zone) => Some(zone.day(at)[..7].to_owned()),
+            _ => None,
+        }
+    }
+}
+
+fn label(by: &OracleGroup, meter: &OracleMeter, event: &OracleEvent, at: i64) -> Option<String> {
     match by {
         OracleGroup::Account => Some(event.account.clone()),
         OracleGroup::Source => Some(event.source.clone()),
         OracleGroup::Kind => Some(event.kind.clone()),
-        OracleGroup::Dimension(name) => {
-            if meter.dimensions.contains(name) {
-                event.text(name)
-            } else {
-                None
-            }
-        }
-        OracleGroup::Hour(zone) => Some(zone.hour(event.at)),
-        OracleGroup::Day(zone) => Some(zone.day(event.at)),
-        OracleGroup::Month(zone) => Some(zone.day(event.at)[..7].to_owned()),
+        OracleGroup::Dimension(name) if meter.dimensions.contains(name) => event.text(name),
+        OracleGroup::Dimension(_) => None,
+        OracleGroup::Hour(_) | OracleGroup::Day(_) | OracleGroup::Month(_) => by.civil(at),
     }
 }
 
@@ -331,6 +431,14 @@ impl OracleZone {
             }
         }
         offset
+    }
+
+    /// The next moment at which a full hour is shown or the clocks are set.
+    fn next(&self, at: i64) -> i64 {
+        let second = at.div_euclid(SECOND);
+        let full = second + 3_600 - (second + self.offset(at)).rem_euclid(3_600);
+        let set = self.offsets.iter().map(|(from, _)| *from).find(|from| *from > second);
+        set.map_or(full, |set| set.min(full)) * SECOND
     }
 
     /// What the clocks show, cut to the hour, and the offset.

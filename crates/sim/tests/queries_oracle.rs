@@ -2,300 +2,32 @@
 //!
 //! `COUNTERFOIL_QUERIES=100000 cargo test --release -p sim --test queries_oracle` asks more of them.
 
+mod queries_world;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use connectors::config::read_documents;
 use connectors::{Decoder, Feed};
-use engine::{Caller, Engine, FixedClock, GroupBy, MEMORY_BYTES, Options, TENANT, UsageQuery, hour_order};
-use metering::{Digest, Event, Fate, Instant, Keys, Value, Zone, event_digest};
+use engine::{Caller, Engine, FixedClock, GroupBy, MEMORY_BYTES, Options, UsageQuery, hour_order};
+use metering::{Digest, Fate, Instant, Zone};
+use queries_world::era::{Era, second_of};
+use queries_world::events::{ACCOUNTS, digest, draw_event, keys, line};
+use queries_world::meters::{BASE, one_of, oracle_meters, second};
+use queries_world::{CELL, DAY, HOUR};
 use sim::faulty_disk::FaultyDisk;
+use sim::oracle_aggregate::OracleAggregate;
+use sim::oracle_number::Fraction;
 use sim::oracle_random::Random;
 use sim::oracle_usage::{
-    OracleEvent, OracleFate, OracleGroup, OracleLog, OracleMeter, OracleQuery, OracleTotals, OracleValue,
-    OracleZone, days, decimal, events, totals, zones,
+    OracleEvent, OracleFate, OracleGroup, OracleLog, OracleMeter, OracleQuery, OracleTotals, OracleZone,
+    decimal, events, totals,
 };
 use store::SegmentSizes;
 
 const QUERIES: u64 = 2_000;
 const QUERIES_A_WORLD: u64 = 500;
 const RECORDS: u64 = 1_600;
-const SECOND: i64 = 1_000_000_000;
-const HOUR: i64 = 3_600 * SECOND;
-const CELL: i64 = 900 * SECOND;
-const ACCOUNTS: [&str; 5] = ["acme", "zenith", "umbrella", "initech", "hooli"];
-/// The least likely last: most of the log is of the first.
-const KINDS: [&str; 6] = ["call", "load", "load", "credit", "mixed", "rare"];
-
-const BASE: &str = r#"
-{kind: policy, policy: accounts, first_sight: create}
----
-{kind: meter, meter: calls, events: [call], aggregate: count, unit: call}
----
-{kind: meter, meter: load, events: [load], aggregate: sum, property: quantity, unit: byte}
----
-{kind: meter, meter: size, events: [load, mixed], aggregate: sum, property: size, dimensions: [region], unit: byte}
----
-{kind: meter, meter: net, events: [load, credit], aggregate: sum, property: quantity, allow_negative: true, unit: byte}
----
-{kind: meter, meter: credit, events: [credit], aggregate: sum, property: quantity, allow_negative: true, where: {region: [eu, us, "7"]}, dimensions: [region, tier], unit: byte}
----
-{kind: meter, meter: all, events: [call, load, credit, mixed, rare], aggregate: count, dimensions: [tier, region], unit: event}
----
-{kind: meter, meter: paid, events: [call, mixed], aggregate: count, where: {paid: ["true"], tier: [gold, silver]}, unit: event}
-"#;
-
-/// What the second step of the configuration adds; its meters hold from moments inside cells.
-fn second(from: i64) -> String {
-    let from = |plus: i64| Instant(from + plus);
-    format!(
-        "{{kind: meter, meter: calls, events: [call, mixed], aggregate: count, where: {{region: [eu, '']}}, dimensions: \
-         [region], unit: call, effective_at: '{}'}}\n---\n{{kind: meter, meter: load, events: [load], aggregate: sum, \
-         property: weight, dimensions: [tier], unit: byte, effective_at: '{}'}}\n---\n{{kind: meter, meter: later, \
-         events: [call, load], aggregate: count, dimensions: [region], unit: event, effective_at: '{}'}}",
-        from(0),
-        from(HOUR + 1),
-        from(-90_000 * SECOND)
-    )
-}
-
-fn meter(name: &str, kinds: &[&str], sums: Option<&str>, dimensions: &[&str]) -> OracleMeter {
-    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    OracleMeter {
-        name: name.to_owned(),
-        from: i64::MIN,
-        step: 0,
-        kinds: texts(kinds),
-        sums: sums.map(str::to_owned),
-        filter: Vec::new(),
-        dimensions: texts(dimensions),
-        allow_negative: false,
-    }
-}
-
-fn one_of(property: &str, texts: &[&str]) -> (String, Vec<String>) {
-    (property.to_owned(), texts.iter().map(|text| (*text).to_owned()).collect())
-}
-
-/// The same meters as the oracle has them.
-fn oracle_meters(from: i64) -> Vec<OracleMeter> {
-    let negative = |meter| OracleMeter { allow_negative: true, ..meter };
-    let filtered = |meter, filter| OracleMeter { filter, ..meter };
-    let second = |meter, plus| OracleMeter { from: from + plus, step: 1, ..meter };
-    vec![
-        meter("calls", &["call"], None, &[]),
-        meter("load", &["load"], Some("quantity"), &[]),
-        meter("size", &["load", "mixed"], Some("size"), &["region"]),
-        negative(meter("net", &["load", "credit"], Some("quantity"), &[])),
-        filtered(
-            negative(meter("credit", &["credit"], Some("quantity"), &["region", "tier"])),
-            vec![one_of("region", &["eu", "us", "7"])],
-        ),
-        meter("all", &["call", "load", "credit", "mixed", "rare"], None, &["tier", "region"]),
-        filtered(
-            meter("paid", &["call", "mixed"], None, &[]),
-            vec![one_of("paid", &["true"]), one_of("tier", &["gold", "silver"])],
-        ),
-        second(
-            filtered(
-                meter("calls", &["call", "mixed"], None, &["region"]),
-                vec![one_of("region", &["eu", ""])],
-            ),
-            0,
-        ),
-        second(meter("load", &["load"], Some("weight"), &["tier"]), HOUR + 1),
-        second(meter("later", &["call", "load"], None, &["region"]), -90_000 * SECOND),
-    ]
-}
-
-/// The time that a world lives in: what its zones are right for, and where something happens to their clocks.
-struct Era {
-    zones: Vec<OracleZone>,
-    /// Windows that events are in: start and length.
-    stretches: Vec<(i64, i64)>,
-    /// Moments near which there are more of them: clocks are set, a day or a month begins.
-    centres: Vec<i64>,
-    /// Days of some zone on which its clocks are set.
-    dst_days: Vec<(i64, i64)>,
-    second_from: i64,
-}
-
-fn second_of(year: i64, month: i64, day: i64, hour: i64, minute: i64) -> i64 {
-    (days(year, month, day) * 86_400 + hour * 3_600 + minute * 60) * SECOND
-}
-
-impl Era {
-    fn of(world: u64) -> Self {
-        let named = |names: &[&str]| zones().into_iter().filter(|zone| names.contains(&zone.name)).collect();
-        let day = 86_400 * SECOND;
-        if world % 4 == 3 {
-            return Self {
-                zones: named(&["America/St_Johns", "UTC", "Asia/Kathmandu", "Africa/Monrovia"]),
-                stretches: vec![(second_of(2006, 10, 27, 0, 0), 5 * day)],
-                centres: vec![second_of(2006, 10, 29, 2, 30), second_of(2006, 10, 29, 2, 31)],
-                dst_days: vec![(second_of(2006, 10, 29, 2, 30), second_of(2006, 10, 30, 3, 30))],
-                second_from: second_of(2006, 10, 29, 2, 37),
-            };
-        }
-        let from_to = |from: i64, to: i64| (from, to);
-        Self {
-            zones: named(&[
-                "UTC",
-                "Asia/Kathmandu",
-                "Europe/Berlin",
-                "America/New_York",
-                "Australia/Lord_Howe",
-                "Africa/Monrovia",
-            ]),
-            stretches: vec![
-                (second_of(2026, 3, 1, 0, 0), 40 * day),
-                (second_of(2026, 9, 28, 0, 0), 40 * day),
-                (second_of(1972, 1, 4, 0, 0), 5 * day),
-            ],
-            centres: vec![
-                second_of(2026, 3, 29, 1, 0),
-                second_of(2026, 10, 25, 1, 0),
-                second_of(2026, 3, 8, 7, 0),
-                second_of(2026, 11, 1, 6, 0),
-                second_of(2026, 4, 4, 15, 0),
-                second_of(2026, 10, 3, 15, 30),
-                second_of(2026, 3, 31, 22, 0),
-                second_of(2026, 10, 31, 18, 15),
-                second_of(1972, 1, 6, 0, 44) + 30 * SECOND,
-                second_of(1972, 1, 7, 0, 44) + 30 * SECOND,
-            ],
-            dst_days: vec![
-                from_to(second_of(2026, 3, 28, 23, 0), second_of(2026, 3, 29, 22, 0)),
-                from_to(second_of(2026, 10, 24, 22, 0), second_of(2026, 10, 25, 23, 0)),
-                from_to(second_of(2026, 3, 8, 5, 0), second_of(2026, 3, 9, 4, 0)),
-                from_to(second_of(2026, 11, 1, 4, 0), second_of(2026, 11, 2, 5, 0)),
-                from_to(second_of(2026, 4, 4, 13, 0), second_of(2026, 4, 5, 13, 30)),
-                from_to(second_of(2026, 10, 3, 13, 30), second_of(2026, 10, 4, 13, 0)),
-                from_to(second_of(1972, 1, 7, 0, 44) + 30 * SECOND, second_of(1972, 1, 8, 0, 0)),
-            ],
-            second_from: second_of(2026, 3, 29, 0, 52) + 11,
-        }
-    }
-
-    /// A moment where much happens.
-    fn moment(&self, random: &mut Random) -> i64 {
-        let at = if random.one_in(3) {
-            let (start, length) = random.pick(&self.stretches);
-            start + random.below(length as u64) as i64
-        } else {
-            random.pick(&self.centres) - 3 * HOUR + random.below(6 * HOUR as u64) as i64
-        };
-        match random.below(6) {
-            0 => at,
-            1 => at - at.rem_euclid(CELL),
-            2 => at - at.rem_euclid(CELL) - 1,
-            3 => at - at.rem_euclid(HOUR) + random.below(3) as i64 - 1,
-            4 => random.pick(&self.centres) + random.below(3) as i64 - 1,
-            _ => at - at.rem_euclid(SECOND),
-        }
-    }
-}
-
-/// An event that may be wrong, may lack what some meter sums, may have dimensions of any kind.
-fn draw_event(random: &mut Random, era: &Era, number: u64) -> OracleEvent {
-    let kind = random.pick(&KINDS);
-    let negative = kind == "credit" && random.one_in(2);
-    let number_of = |random: &mut Random| {
-        let size = random.pick(&[1, 1_000, 1_000_000, 1_000_000_000_000, 10_000_000_000_000_000]);
-        let unit = random.pick(&[1, 1_000_000, 1_000_000_000, 1_000_000_000_000]);
-        OracleValue::Number(i128::from(random.below(size)) * unit)
-    };
-    let mut properties = Vec::new();
-    if kind != "call" || random.one_in(3) {
-        properties.push(("quantity".to_owned(), number_of(random)));
-        if let (true, Some((_, OracleValue::Number(pico)))) = (negative, properties.last_mut()) {
-            *pico = -*pico;
-        }
-    }
-    if kind != "rare" && !random.one_in(40) {
-        properties.push(("size".to_owned(), number_of(random)));
-    }
-    if !random.one_in(3) {
-        properties.push(("weight".to_owned(), number_of(random)));
-    }
-    let text = |text: &str| OracleValue::Text(text.to_owned());
-    match random.below(8) {
-        0 | 1 => properties.push(("region".to_owned(), text("eu"))),
-        2 => properties.push(("region".to_owned(), text("us"))),
-        3 => properties.push(("region".to_owned(), OracleValue::Number(7_000_000_000_000))),
-        4 => properties.push(("region".to_owned(), text(""))),
-        5 => properties.push(("region".to_owned(), OracleValue::Null)),
-        6 => properties.push(("region".to_owned(), OracleValue::Number(1_500_000_000_000))),
-        _ => {}
-    }
-    match random.below(5) {
-        0 | 1 => properties.push(("tier".to_owned(), text("gold"))),
-        2 => properties.push(("tier".to_owned(), text("silver"))),
-        3 => properties.push(("tier".to_owned(), OracleValue::Bool(true))),
-        _ => {}
-    }
-    properties.push(("paid".to_owned(), OracleValue::Bool(random.one_in(2))));
-    if random.one_in(30) {
-        // Wrong for those that sum it, of no interest to those that count.
-        properties.retain(|(key, _)| key != "quantity");
-        properties.push(("quantity".to_owned(), text("12")));
-    }
-    OracleEvent {
-        source: random.pick(&["gate", "edge", "batch"]).to_owned(),
-        id: format!("e-{number}"),
-        kind: kind.to_owned(),
-        account: ACCOUNTS[(random.below(5) * random.below(5) / 4) as usize].to_owned(),
-        at: era.moment(random),
-        properties,
-    }
-}
-
-fn json(value: &OracleValue) -> String {
-    match value {
-        OracleValue::Null => "null".to_owned(),
-        OracleValue::Bool(value) => value.to_string(),
-        OracleValue::Text(text) => format!("\"{text}\""),
-        OracleValue::Number(pico) => decimal(*pico),
-    }
-}
-
-fn line(event: &OracleEvent) -> String {
-    let members: Vec<String> =
-        event.properties.iter().map(|(key, value)| format!("\"{key}\":{}", json(value))).collect();
-    format!(
-        "{{\"specversion\":\"1.0\",\"id\":\"{}\",\"source\":\"{}\",\"type\":\"{}\",\"subject\":\"{}\",\"time\":\"{}\",\
-         \"data\":{{{}}}}}",
-        event.id,
-        event.source,
-        event.kind,
-        event.account,
-        Instant(event.at),
-        members.join(",")
-    )
-}
-
-fn keys() -> Keys {
-    Keys { identity: [1; 16], digest: [2; 16], personal: [3; 32], shard: [4; 16] }
-}
-
-fn digest(event: &OracleEvent) -> Digest {
-    let value = |value: &OracleValue| match value {
-        OracleValue::Null => Value::Null,
-        OracleValue::Bool(value) => Value::Bool(*value),
-        OracleValue::Text(text) => Value::Text(text.clone()),
-        OracleValue::Number(pico) => Value::number(&decimal(*pico)).expect("a number"),
-    };
-    let members = event.properties.iter().map(|(key, of)| (key.clone(), value(of))).collect();
-    let event = Event {
-        source: event.source.clone(),
-        id: event.id.clone(),
-        event_type: event.kind.clone(),
-        account: event.account.clone(),
-        occurred_at: Instant(event.at),
-        properties: Value::object(members).expect("no key twice"),
-    };
-    event_digest(&keys(), TENANT, &event)
-}
 
 /// A store and what the oracle knows of it.
 struct World {
@@ -350,15 +82,22 @@ fn make_world(number: u64, seed: u64) -> World {
         let mut lines = Vec::new();
         let mut expected = Vec::new();
         for _ in 0..1 + random.below(120) {
-            let event = match random.below(20) {
+            let event = match random.below(24) {
                 0 if !sent.is_empty() => Some(sent[random.below(sent.len() as u64) as usize].clone()),
                 1 if !sent.is_empty() => {
                     let earlier = &sent[random.below(sent.len() as u64) as usize];
-                    let fresh = draw_event(&mut random, &era, 0);
+                    let fresh = draw_event(&mut random, &era, 0, None);
                     Some(OracleEvent { source: earlier.source.clone(), id: earlier.id.clone(), ..fresh })
                 }
                 2 => None,
-                _ => Some(draw_event(&mut random, &era, log.received)),
+                3..=6 if !sent.is_empty() => {
+                    let earlier = &sent[random.below(sent.len() as u64) as usize];
+                    let follower = draw_event(&mut random, &era, log.received, Some(earlier));
+                    // Sources may use the same id.
+                    let id = if random.one_in(3) { &earlier.id } else { &follower.id };
+                    Some(OracleEvent { id: id.clone(), ..follower })
+                }
+                _ => Some(draw_event(&mut random, &era, log.received, None)),
             };
             expected.push(log.receive(event.as_ref(), &meters, step));
             lines.push(event.as_ref().map_or_else(|| "{broken".to_owned(), line));
@@ -412,12 +151,52 @@ struct Seen {
     unmeasured: u64,
     negative_sums: u64,
     listed: u64,
+    /// Groups with a value other than zero, by what makes it.
+    values: BTreeMap<&'static str, u64>,
+    /// Groups with several different values of a property.
+    unique_values: u64,
+    /// Averages that are no finite decimal.
+    endless_averages: u64,
+    /// Groups whose last moment has several events of different values.
+    latest_ties: u64,
+    /// Groups that hold a level from before, and those that hold nothing else.
+    carried: u64,
+    carried_alone: u64,
+    /// Groups of which there is only what nobody can read, before the window.
+    unreadable_past: u64,
+    /// Groups that hold a level only from before the version that holds.
+    carried_over: u64,
+    /// Groups in which several levels were observed at one moment.
+    level_ties: u64,
+    /// Windows with two ends of what is over time, answers cut at hours, days or months, and windows without an end.
+    hourly_windows: u64,
+    cut_by_clocks: u64,
+    endless_windows: u64,
+    /// Edges inside a cell of what is over time.
+    time_edges_in_cells: u64,
+    /// Groups with events of two versions of a meter that neither counts nor sums.
+    of_two_versions: u64,
 }
 
+/// An answer about a group as both sides give it.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    records: u64,
+    quantity: String,
+    unmeasured: u64,
+    digest: Digest,
+    value: Option<String>,
+}
+
+type Totals = BTreeMap<Vec<Option<String>>, OracleTotals>;
+
 impl World {
+    fn draw_accepted(&self, random: &mut Random) -> &OracleEvent {
+        &self.log.accepted[random.below(self.log.accepted.len() as u64) as usize].1
+    }
+
     fn draw_edge(&self, random: &mut Random) -> i64 {
-        let accepted = &self.log.accepted;
-        let event = &accepted[random.below(accepted.len() as u64) as usize].1;
+        let event = self.draw_accepted(random);
         match random.below(10) {
             0 => i64::MIN,
             1 => i64::MAX,
@@ -431,23 +210,31 @@ impl World {
         }
     }
 
-    fn draw(&self, random: &mut Random) -> OracleQuery {
-        let step = u32::from(!random.one_in(3));
-        let mut names: Vec<&str> = self.meters.iter().map(|meter| meter.name.as_str()).collect();
-        names.retain(|name| step == 1 || *name != "later");
-        let name = random.pick(&names);
-        let mut dimensions: Vec<&str> = Vec::new();
-        for meter in self.meters.iter().filter(|meter| meter.name == name && meter.step <= step) {
-            dimensions.extend(meter.dimensions.iter().map(String::as_str));
+    /// The versions of a meter that a step knows.
+    fn versions(&self, name: &str, step: u32) -> impl Iterator<Item = &OracleMeter> {
+        self.meters.iter().filter(move |meter| meter.name == name && meter.step <= step)
+    }
+
+    fn aggregate(&self, query: &OracleQuery) -> &OracleAggregate {
+        &self.versions(&query.meter, query.step).next().expect("a meter").aggregate
+    }
+
+    /// A meter that neither counts nor sums in five of nine questions.
+    fn draw_meter(&self, random: &mut Random, step: u32) -> &str {
+        if step == 1 && random.one_in(16) {
+            // Most of what it observed cannot be read, of no other level so much.
+            return "desks";
         }
-        let (a, b) = (self.draw_edge(random), self.draw_edge(random));
-        let (start, end) = if random.one_in(20) { (a, b) } else { (a.min(b), a.max(b)) };
-        let mut only = Vec::new();
-        if !dimensions.is_empty() && random.one_in(3) {
-            let texts = ["eu", "us", "", "7", "1.5", "gold", "true", "nowhere"];
-            let texts = [random.pick(&texts), random.pick(&texts), random.pick(&texts)];
-            only.push(one_of(random.pick(&dimensions), &texts));
-        }
+        let wants_sums = random.below(9) < 4;
+        let adds_up = |meter: &OracleMeter| {
+            matches!(meter.aggregate, OracleAggregate::Count | OracleAggregate::Sum) == wants_sums
+        };
+        let known = self.meters.iter().filter(|meter| meter.step <= step && adds_up(meter));
+        let names: Vec<&str> = known.map(|meter| meter.name.as_str()).collect();
+        random.pick(&names)
+    }
+
+    fn draw_groups(&self, random: &mut Random, dimensions: &[&str]) -> Vec<OracleGroup> {
         let mut by = Vec::new();
         for _ in 0..random.below(4) {
             let zone = self.era.zones[random.below(self.era.zones.len() as u64) as usize].clone();
@@ -455,15 +242,82 @@ impl World {
                 (0, _) => OracleGroup::Account,
                 (1, _) => OracleGroup::Source,
                 (2, _) => OracleGroup::Kind,
-                (3, false) => OracleGroup::Dimension(random.pick(&dimensions).to_owned()),
+                (3, false) => OracleGroup::Dimension(random.pick(dimensions).to_owned()),
                 (4, _) => OracleGroup::Day(zone),
                 (5, _) => OracleGroup::Month(zone),
                 _ => OracleGroup::Hour(zone),
             });
         }
+        by
+    }
+
+    /// A window of what is over time: not too long, as all its hours are gone through.
+    fn draw_stretch(&self, random: &mut Random, name: &str, by: &[OracleGroup]) -> (i64, i64) {
+        let mut start = self.draw_edge(random);
+        if start == i64::MIN || start == i64::MAX {
+            start = self.draw_edge(random);
+        }
+        if start == i64::MIN || start == i64::MAX || random.one_in(16) {
+            let other = self.draw_edge(random);
+            let open = random.pick(&[i64::MIN, i64::MAX]);
+            return (open.min(other), open.max(other));
+        }
+        let event = self.draw_accepted(random);
+        if self.versions(name, 1).any(|meter| meter.kinds.contains(&event.kind)) {
+            start = match random.below(4) {
+                0 => event.at,
+                1 => event.at - event.at.rem_euclid(CELL),
+                _ => event.at - random.below(3 * HOUR as u64) as i64,
+            };
+        }
+        if self.versions(name, 1).count() > 1 && random.one_in(3) {
+            start = self.era.second_from + random.below(6 * HOUR as u64) as i64 - HOUR;
+        }
+        let has_hours = by.iter().any(|by| matches!(by, OracleGroup::Hour(_)));
+        let longest = match random.below(8) {
+            0..3 => 6 * HOUR,
+            3..6 => 3 * DAY,
+            _ if has_hours => 3 * DAY,
+            _ => 40 * DAY,
+        };
+        let end = start + random.below(longest as u64) as i64;
+        let moments = self.log.accepted.iter().map(|(_, event)| event.at);
+        let inside: Vec<i64> = moments.filter(|at| (start..start + longest).contains(at)).collect();
+        let end = match random.below(6) {
+            0 => end - end.rem_euclid(CELL),
+            1 => end - (end - start).rem_euclid(HOUR) + random.below(3) as i64 - 1,
+            2 if !inside.is_empty() => random.pick(&inside),
+            3 if !inside.is_empty() => random.pick(&inside) + 1,
+            _ => end,
+        };
+        if random.one_in(40) { (end, start) } else { (start, end) }
+    }
+
+    fn draw(&self, random: &mut Random) -> OracleQuery {
+        let step = u32::from(!random.one_in(3));
+        let name = self.draw_meter(random, step);
+        let dimensions: Vec<&str> =
+            self.versions(name, step).flat_map(|meter| meter.dimensions.iter().map(String::as_str)).collect();
+        let by = self.draw_groups(random, &dimensions);
+        let (start, end) = if self.versions(name, step).any(|meter| meter.aggregate.is_over_time()) {
+            self.draw_stretch(random, name, &by)
+        } else {
+            let (a, b) = (self.draw_edge(random), self.draw_edge(random));
+            if random.one_in(20) { (a, b) } else { (a.min(b), a.max(b)) }
+        };
+        let mut only = Vec::new();
+        if !dimensions.is_empty() && random.one_in(3) {
+            let texts = ["eu", "us", "", "7", "1.5", "gold", "true", "nowhere"];
+            let texts = [random.pick(&texts), random.pick(&texts), random.pick(&texts)];
+            only.push(one_of(random.pick(&dimensions), &texts));
+        }
         let received = self.log.received;
         let cut = if random.one_in(3) { random.below(received + 1) } else { received + random.below(2) };
-        let account = (!random.one_in(4)).then(|| random.pick(&ACCOUNTS).to_owned());
+        let account = match random.below(8) {
+            0 => Some(random.pick(&ACCOUNTS).to_owned()),
+            1..5 => Some(self.draw_accepted(random).account.clone()),
+            _ => None,
+        };
         OracleQuery { meter: name.to_owned(), account, only, start, end, cut, step, by }
     }
 
@@ -499,20 +353,34 @@ impl World {
         let shown: BTreeMap<_, _> = answered
             .iter()
             .map(|(group, found)| {
-                let digest = found.digest;
-                (group.clone(), (found.records, found.quantity.to_string(), found.unmeasured, digest))
+                let answer = Answer {
+                    records: found.records,
+                    quantity: found.quantity.to_string(),
+                    unmeasured: found.unmeasured,
+                    digest: found.digest,
+                    value: found.value().map(|value| value.to_string()),
+                };
+                (group.clone(), answer)
             })
             .collect();
         let wanted: BTreeMap<_, _> = expected
             .iter()
             .map(|(group, found)| {
                 let digest = found.places.iter().fold(0u128, |sum, at| sum.wrapping_add(self.digests[*at].0));
-                (group.clone(), (found.records, decimal(found.sum), found.unmeasured, Digest(digest)))
+                let answer = Answer {
+                    records: found.records,
+                    quantity: decimal(found.sum),
+                    unmeasured: found.unmeasured,
+                    digest: Digest(digest),
+                    value: found.value.as_ref().map(Fraction::text),
+                };
+                (group.clone(), answer)
             })
             .collect();
         assert_eq!(shown, wanted, "{query:?}, {at}");
         check_hours(&self.log, query, &expected);
-        self.look(query, &wanted, seen);
+        self.look(query, &expected, seen);
+        self.look_at_values(query, &expected, seen);
         if seen.queries.is_multiple_of(3) {
             self.list(query, &asked, seen, at);
         }
@@ -543,12 +411,7 @@ impl World {
         seen.listed += wanted.len() as u64;
     }
 
-    fn look(
-        &self,
-        query: &OracleQuery,
-        answer: &BTreeMap<Vec<Option<String>>, (u64, String, u64, Digest)>,
-        seen: &mut Seen,
-    ) {
+    fn look(&self, query: &OracleQuery, answer: &Totals, seen: &mut Seen) {
         seen.queries += 1;
         let edges = [query.start, query.end];
         let is_open = |edge: i64| edge == i64::MIN || edge == i64::MAX;
@@ -563,8 +426,8 @@ impl World {
         seen.cuts_inside += u64::from(query.cut < self.log.received);
         seen.earlier_terms += u64::from(query.step == 0);
         seen.groups += answer.len() as u64;
-        seen.unmeasured += u64::from(answer.values().any(|found| found.2 > 0));
-        seen.negative_sums += u64::from(answer.values().any(|found| found.1.starts_with('-')));
+        seen.unmeasured += u64::from(answer.values().any(|found| found.unmeasured > 0));
+        seen.negative_sums += u64::from(answer.values().any(|found| found.sum < 0));
         for (place, by) in query.by.iter().enumerate() {
             let OracleGroup::Hour(zone) = by else { continue };
             let mut hours: Vec<&str> = answer.keys().filter_map(|group| group[place].as_deref()).collect();
@@ -576,10 +439,84 @@ impl World {
                     as u64;
         }
     }
+
+    fn look_at_time(&self, query: &OracleQuery, answer: &Totals, seen: &mut Seen) {
+        let is_level = matches!(self.aggregate(query), OracleAggregate::Level { .. });
+        let is_of_clocks = |by: &OracleGroup| {
+            matches!(by, OracleGroup::Hour(_) | OracleGroup::Day(_) | OracleGroup::Month(_))
+        };
+        let (is_cut, has_answer) = (query.by.iter().any(is_of_clocks), !answer.is_empty());
+        if query.start == i64::MIN || query.end == i64::MAX {
+            seen.endless_windows += u64::from(has_answer);
+            return;
+        }
+        if has_answer {
+            let inside = [query.start, query.end].into_iter().filter(|edge| edge.rem_euclid(CELL) != 0);
+            seen.time_edges_in_cells += inside.count() as u64;
+            seen.hourly_windows += u64::from(!is_level);
+            seen.cut_by_clocks += u64::from(is_cut);
+        }
+        if is_level && !is_cut {
+            let past = OracleQuery { start: i64::MIN, end: query.start, ..query.clone() };
+            let past = totals(&self.log, &self.meters, &past);
+            let is_hidden = |(group, found): &(&Vec<Option<String>>, &OracleTotals)| {
+                found.records == found.unmeasured && !answer.contains_key(*group)
+            };
+            seen.unreadable_past += past.iter().filter(is_hidden).count() as u64;
+        }
+    }
+
+    fn look_at_values(&self, query: &OracleQuery, answer: &Totals, seen: &mut Seen) {
+        let aggregate = self.aggregate(query);
+        if aggregate.is_over_time() {
+            self.look_at_time(query, answer, seen);
+        }
+        for found in answer.values() {
+            let value = found.value.as_ref().filter(|value| !value.is_zero());
+            *seen.values.entry(aggregate.word()).or_default() += u64::from(value.is_some());
+            seen.carried += u64::from(value.is_some() && !found.carried.is_empty());
+            seen.carried_alone += u64::from(value.is_some() && found.records == 0);
+            let Some(value) = value else { continue };
+            match aggregate {
+                OracleAggregate::Average => seen.endless_averages += u64::from(value.text().contains('/')),
+                OracleAggregate::Unique => seen.unique_values += u64::from(value.text() != "1"),
+                OracleAggregate::Latest => {
+                    let last = self.moments(found).pop_last();
+                    seen.latest_ties += u64::from(last.is_some_and(|(_, places)| places.len() > 1));
+                }
+                OracleAggregate::Level { .. } => {
+                    let last = found.carried.iter().map(|place| self.log.accepted[*place].1.at).max();
+                    let is_over = |meter: &OracleMeter| {
+                        last.is_some_and(|last| last < meter.from && meter.from <= query.start)
+                    };
+                    seen.carried_over += u64::from(self.versions(&query.meter, query.step).any(is_over));
+                    seen.level_ties += u64::from(self.moments(found).values().any(|places| places.len() > 1));
+                }
+                _ => {}
+            }
+            if !matches!(aggregate, OracleAggregate::Count | OracleAggregate::Sum) {
+                let changed = |meter: &OracleMeter| {
+                    let before = |place: &&usize| self.log.accepted[**place].1.at < meter.from;
+                    let earlier = found.places.iter().chain(&found.carried).filter(before).count();
+                    earlier > 0 && earlier < found.places.len() + found.carried.len()
+                };
+                seen.of_two_versions += u64::from(self.versions(&query.meter, query.step).any(changed));
+            }
+        }
+    }
+
+    /// The moments of a group's events, with the places of these.
+    fn moments(&self, found: &OracleTotals) -> BTreeMap<i64, Vec<usize>> {
+        let mut moments: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        for place in &found.places {
+            moments.entry(self.log.accepted[*place].1.at).or_default().push(*place);
+        }
+        moments
+    }
 }
 
 /// Where an hour stands in time is where its events are.
-fn check_hours(log: &OracleLog, query: &OracleQuery, answer: &BTreeMap<Vec<Option<String>>, OracleTotals>) {
+fn check_hours(log: &OracleLog, query: &OracleQuery, answer: &Totals) {
     for (place, by) in query.by.iter().enumerate() {
         if !matches!(by, OracleGroup::Hour(_)) {
             continue;
@@ -631,8 +568,29 @@ fn a_loop_over_plain_events_answers_the_same() {
     at_least("earlier terms", seen.earlier_terms, 5);
     at_least("groups", seen.groups, 1);
     at_least("hours that come twice", seen.hours_twice, 80);
-    at_least("buckets that may begin inside a cell", seen.buckets_in_cells, 1);
+    at_least("buckets that may begin inside a cell", seen.buckets_in_cells, 2);
     at_least("events without a value", seen.unmeasured, 100);
     at_least("sums below zero", seen.negative_sums, 40);
     at_least("listed events", seen.listed, 1);
+    check_values(&seen, &at_least);
+}
+
+fn check_values(seen: &Seen, at_least: &dyn Fn(&str, u64, u64)) {
+    assert_eq!(seen.values.len(), 16, "every way to make a value: {:?}", seen.values);
+    for (word, found) in &seen.values {
+        at_least(&format!("values of {word}"), *found, 100);
+    }
+    at_least("groups of different values", seen.unique_values, 20);
+    at_least("averages without a finite decimal", seen.endless_averages, 20);
+    at_least("groups with several last events", seen.latest_ties, 100);
+    at_least("levels held from before", seen.carried, 5);
+    at_least("levels held from before and not observed", seen.carried_alone, 5);
+    at_least("groups that nobody can read", seen.unreadable_past, 200);
+    at_least("levels held over to another version", seen.carried_over, 400);
+    at_least("levels observed several times at one moment", seen.level_ties, 100);
+    at_least("windows with two ends of hours", seen.hourly_windows, 20);
+    at_least("windows cut by clocks", seen.cut_by_clocks, 20);
+    at_least("windows without an end of what is over time", seen.endless_windows, 80);
+    at_least("edges of what is over time inside a cell", seen.time_edges_in_cells, 10);
+    at_least("values of two versions", seen.of_two_versions, 40);
 }

@@ -106,12 +106,11 @@ fn check_versions(meter: &str, parts: &[Part<'_>], is_level: bool) -> Result<(),
             && (!is_level || part.meter.dimensions == first.meter.dimensions)
     };
     let Some(other) = parts.iter().find(|part| !fits(part)) else { return Ok(()) };
-    let message = format!(
-        "meter `{meter}` aggregates otherwise from {} on: `{}` before, `{}` then",
-        other.start,
-        first.meter.aggregation.word(),
-        other.meter.aggregation.word()
-    );
+    let said = |part: &Part<'_>| match part.meter.aggregation.goes_with(&first.meter.aggregation) {
+        true if part.start != first.start => format!("by {}", part.meter.dimensions.join(", ")),
+        _ => format!("`{}`", part.meter.aggregation.word()),
+    };
+    let message = format!("meter `{meter}` aggregates otherwise from {} on: {}", other.start, said(other));
     let hint = match is_level {
         true => {
             "a level carries over from version to version, so that all keep their dimensions: give it a new name"

@@ -52,7 +52,12 @@ pub fn draw_event(random: &mut Random, era: &Era, number: u64, follows: Option<&
     if kind != "rare" && !random.one_in(40) {
         add("size", draw_number(random));
     }
-    if !random.one_in(if kind == "rare" { 2 } else { 3 }) {
+    let weights = match kind.as_str() {
+        "rare" => 3,
+        "seat" => 11,
+        _ => 8,
+    };
+    if random.below(12) < weights {
         add("weight", draw_number(random));
     }
     for key in ["user", "client"] {

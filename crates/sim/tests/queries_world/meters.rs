@@ -93,7 +93,7 @@ pub fn second(second_from: i64) -> String {
 ---
 {{kind: meter, meter: over_load, events: [load], aggregate: hourly_average, hourly: sum, property: weight, above: "1000", dimensions: [tier], unit: byte, effective_at: '{inside}'}}
 ---
-{{kind: meter, meter: desks, events: [rare], aggregate: level, property: weight, per: hour, dimensions: [region, tier], unit: seat-hour, effective_at: '{early}'}}
+{{kind: meter, meter: desks, events: [rare], aggregate: level, property: weight, per: hour, where: {{paid: ["true"]}}, dimensions: [region, tier], unit: seat-hour, effective_at: '{early}'}}
 "#,
         calls = from(0),
         load = from(HOUR + 1),
@@ -225,6 +225,8 @@ fn seconds(second_from: i64) -> Vec<OracleMeter> {
         filtered(meter("calls", &["call", "mixed"], Count, "", &["region"]), &[("region", &["eu", ""])]);
     let heavy = high_water(Hourly::Sum, "0.5");
     let crowd = high_water(Hourly::Unique, "1");
+    // Of most of its events nobody can read what they say.
+    let desks = meter("desks", &["rare"], level(3_600), "weight", &["region", "tier"]);
     let (load, later, inside) = (HOUR + 1, -90_000 * SECOND, CELL + 1);
     vec![
         second(calls, 0),
@@ -241,6 +243,6 @@ fn seconds(second_from: i64) -> Vec<OracleMeter> {
             meter("over_load", &["load"], average_above(Hourly::Sum, "1000"), "weight", &["tier"]),
             inside,
         ),
-        second(meter("desks", &["rare"], level(3_600), "weight", &["region", "tier"]), -40 * DAY),
+        second(filtered(desks, &[("paid", &["true"])]), -40 * DAY),
     ]
 }
