@@ -175,7 +175,42 @@ fn versions_that_aggregate_otherwise_are_told_apart() {
     };
     assert_eq!(told("2026-10-01", "2026-10-10")["value"], "2");
     assert_eq!(told("2026-10-10", "2026-11-01")["sum"], "1");
+    // A run says so of the contract that sells it, and goes on with the others.
+    let ran = desk.run(&["--format", "json", "invoice", "run", "--period", "2026-10"]).status(1);
+    assert!(
+        ran.stdout.contains("rating_failed") && ran.stdout.contains("aggregates otherwise"),
+        "{}",
+        ran.stdout
+    );
     desk.run(&["verify"]).status(0);
+}
+
+/// A change of dimensions is another level: nothing carries over it, and what is behind it can be asked for.
+#[test]
+fn a_level_does_not_carry_over_a_change_of_what_it_is() {
+    let desk = desk();
+    let (_, meters) = CONFIG.split_once("---\n").expect("the meter");
+    let meter = meters.split("---").next().expect("a document").replace("[team]", "[team, region]");
+    desk.write("change.yaml", format!("{}\neffective_at: 2026-10-15", meter.trim_end()));
+    desk.run(&["apply", "-f", "change.yaml"]).status(0);
+    let window = |from: &'static str, to: &'static str| {
+        ["--format", "json", "usage", "--meter", "seats", "--from", from, "--to", to]
+    };
+    desk.run(&window("2026-10-01", "2026-11-01")[2..]).fails(3, "aggregations_differ");
+    let before = desk.run(&window("2026-10-01", "2026-10-05")).status(0).json();
+    assert_eq!(value(&before, "seats"), "40");
+    // Blue's two from 21 October 04:00 UTC on; the six of the nameless team are of the level before.
+    let after = desk.run(&window("2026-10-20", "2026-11-01")).status(0).json();
+    assert_eq!(value(&after, "seats"), "65/3");
+}
+
+#[test]
+fn a_level_without_a_contract_is_seen_though_nothing_happened() {
+    let desk = desk();
+    let seats = event(20, "seats", "2026-07-04T00:00:00Z", r#"{"held":5}"#).replace("a-1", "a-2");
+    desk.ingest("others.ndjson", &[&seats]).status(0);
+    let ran = desk.run(&["--format", "json", "invoice", "run", "--period", "2026-10"]).status(1);
+    assert!(ran.stdout.contains("no contract covers usage of seats by `a-2`"), "{}", ran.stdout);
 }
 
 #[test]

@@ -344,6 +344,8 @@ fn quarantine_is_listed_and_replayed_by_what_is_wanted() {
     assert_eq!((listed(&["--from", received]), listed(&["--to", received])), (4, 0));
     assert_eq!((listed(&["--from", "2020-01-01"]), listed(&["--to", "2020-01-01"])), (4, 0));
     desk.run(&["quarantine", "list", "--from", "yesterday"]).fails(2, "bad_time");
+    let reversed = ["quarantine", "replay", "--from", "2026-02-01", "--to", "2026-01-01"];
+    desk.run(&reversed).fails(2, "window_reversed");
     // Nothing is sent again unless somebody says what.
     assert_eq!(desk.run(&["quarantine", "replay"]).status, 2);
     assert_eq!(desk.run(&["quarantine", "replay", "0", "--source", "door"]).status, 2);

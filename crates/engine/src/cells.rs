@@ -188,6 +188,11 @@ impl Cells {
         self.reached() - self.pending.first().map_or(0, |pending| pending.from)
     }
 
+    /// The bytes of memory of the frozen cells.
+    pub fn frozen_bytes(&self) -> usize {
+        self.frozen.iter().map(|frozen| frozen.cells.memory_bytes()).sum()
+    }
+
     /// The runs, in log order.
     pub fn runs(&self) -> &[Arc<CellRun>] {
         &self.runs

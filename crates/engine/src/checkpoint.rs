@@ -22,7 +22,7 @@ use crate::error::EngineError;
 use crate::merge::{Merge, MergeJob, Merged, beside, too_many_wait};
 
 /// Memory for the tables of what no run holds and for the filter over the runs, in bytes.
-pub const MEMORY_BYTES: usize = 576 << 20;
+pub const MEMORY_BYTES: usize = 512 << 20;
 /// Records whose cells and identities may be in no run: what a start after a crash reads again.
 pub const TAIL_RECORDS: u64 = 6_000_000;
 /// The tables' part of the memory, however large the filter has grown: smaller runs would be merged too often.
@@ -90,8 +90,14 @@ impl Job {
     /// **Errors**: as there.
     fn run_on_two(self) -> Result<Flushed, EngineError> {
         let (cells, index) = std::thread::scope(|scope| {
-            let index = scope.spawn(|| self.write_index());
-            (self.write_cells(), index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            let named = std::thread::Builder::new().name("checkpoint index".to_owned());
+            let index = named.spawn_scoped(scope, || self.write_index());
+            let cells = self.write_cells();
+            match index {
+                Ok(index) => (cells, index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+                // The system has no thread left.
+                Err(_) => (cells, self.write_index()),
+            }
         });
         Ok(Flushed { cells: cells?, index: index?, head: self.head })
     }
@@ -449,22 +455,29 @@ impl Engine {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CellsHeld {
     pub pending_bytes: usize,
+    pub frozen_bytes: usize,
     pub pending_records: u64,
 }
 
 impl CellsHeld {
     pub fn of(cells: &Cells) -> Self {
-        Self { pending_bytes: cells.pending_bytes(), pending_records: cells.pending_records() }
+        Self {
+            pending_bytes: cells.pending_bytes(),
+            frozen_bytes: cells.frozen_bytes(),
+            pending_records: cells.pending_records(),
+        }
     }
 }
 
-/// Whether tables have grown so large that they must be flushed: to half of what the filter leaves of the memory. The
-/// other half is that of the flush before, which then mostly has ended, so that nobody waits for it.
+/// Whether tables have grown so large that they must be flushed: to three quarters of what the filter leaves of the
+/// memory, or to all that a flush under way leaves of it.
 pub(crate) fn is_heavy(dedup: &Dedup, cells: CellsHeld, memory_bytes: usize) -> bool {
     let free =
         memory_bytes.saturating_sub(dedup.filter().memory_bytes()).max(TABLES_MIN_BYTES.min(memory_bytes));
     let pending = dedup.hot_bytes() + cells.pending_bytes;
-    pending > free / 2 || cells.pending_records > TAIL_RECORDS
+    let frozen = dedup.frozen_bytes() + cells.frozen_bytes;
+    let share = if frozen == 0 { free / 4 * 3 } else { free.saturating_sub(frozen).max(free / 4) };
+    pending > share || cells.pending_records > TAIL_RECORDS
 }
 
 /// The dedup index as a checkpoint has it.

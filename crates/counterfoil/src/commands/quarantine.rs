@@ -43,12 +43,22 @@ fn filter(wanted: &WantedArgs) -> Result<QuarantineFilter, Failure> {
     let code = wanted.code.as_deref().map(known_code).transpose()?;
     let zone = context::zone("UTC")?;
     let edge = |text: &Option<String>| text.as_deref().map(|text| context::instant(text, &zone)).transpose();
+    let (from, to) = (edge(&wanted.from)?, edge(&wanted.to)?);
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(Failure::usage(
+            "window_reversed",
+            format!("the window ends at {to}, before it starts at {from}"),
+            "give --from a time before --to",
+        ));
+    }
     Ok(QuarantineFilter {
         code: code.map(|code| code.as_str().to_owned()),
         feed: wanted.feed.clone(),
         source: wanted.source.clone(),
-        from: edge(&wanted.from)?,
-        to: edge(&wanted.to)?,
+        from,
+        to,
         ..QuarantineFilter::default()
     })
 }

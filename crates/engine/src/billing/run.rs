@@ -13,7 +13,7 @@ use store::{Cut, Effect};
 use super::{Rated, RunReport, Unbilled, Work};
 use crate::cells::{Measured, Totals};
 use crate::engine::Engine;
-use crate::error::EngineError;
+use crate::error::{EngineError, ErrorKind};
 use crate::usage::{GroupBy, UsageQuery};
 
 /// A usage line of an issued invoice that no contract makes any more.
@@ -180,7 +180,16 @@ impl Engine {
         let undecided = self.undecided(work);
         for meter in &run.sold {
             let query = UsageQuery { meter, account: None, only: &[], start, end, as_of };
-            for (group, everything) in self.usage_by(&query, &[GroupBy::Account])? {
+            let groups = match self.usage_by(&query, &[GroupBy::Account]) {
+                Ok(groups) => groups,
+                // Such as of a meter that aggregates otherwise from some day on: the others are looked at all the same.
+                Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => {
+                    report.problems.push(unknown(meter, error.message));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for (group, everything) in groups {
                 let Some(Some(account)) = group.into_iter().next() else { continue };
                 if undecided.contains(&account) {
                     continue;
@@ -219,6 +228,19 @@ impl Engine {
         let several = periods.iter().filter(|(_, periods)| periods.len() > 1).map(|(account, _)| *account);
         several.map(str::to_owned).chain(elsewhere.map(|contract| contract.account.clone())).collect()
     }
+}
+
+/// What is unpriced of a meter cannot be told.
+fn unknown(meter: &str, why: String) -> Unbilled {
+    let message = format!("whether all usage of {meter} has a price: {why}");
+    let problem = BillingProblem {
+        code: BillingCode::RatingFailed,
+        contract: "-".to_owned(),
+        item: None,
+        message,
+        unpriced: None,
+    };
+    Unbilled { problem, unpriced: None }
 }
 
 /// A line's quantity as a part of a sum; zero where its meter does not add up to one.
@@ -263,7 +285,11 @@ fn unpriced(
 ) -> Option<Unbilled> {
     let key = (account.to_owned(), meter.to_owned());
     let (records, quantity) = run.rated.get(&key).copied().unwrap_or((0, Sum::ZERO));
-    if run.told.contains(&key) || used.records <= records {
+    // A level may be worth something without an event in the window: it must stand on some line.
+    let is_carried =
+        used.measured != Measured::Quantity && used.value().is_some_and(|value| !value.is_zero());
+    let is_left = used.records > records || (is_carried && !run.rated.contains_key(&key));
+    if run.told.contains(&key) || !is_left {
         return None;
     }
     let mut left = used;

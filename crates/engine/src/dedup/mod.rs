@@ -179,6 +179,11 @@ impl Dedup {
         self.hot.get_or_insert(identity.into(), payload.into());
     }
 
+    /// The bytes of memory of the frozen claims.
+    pub fn frozen_bytes(&self) -> usize {
+        self.frozen.as_ref().map_or(0, |frozen| frozen.memory_bytes())
+    }
+
     /// How many identities were claimed since the last freeze.
     #[cfg(test)]
     pub fn claimed(&self) -> usize {

@@ -36,11 +36,11 @@ impl Engine {
             return self.in_pieces(terms, query, by);
         }
         let is_level = is_over_time && matches!(aggregation, Aggregation::Level { .. });
+        check_versions(query.meter, &in_window, is_level)?;
         let parts = match is_level {
-            true => parts(terms, &UsageQuery { start: Instant(i64::MIN), ..query.clone() })?,
+            true => with_past(terms, query, &in_window)?,
             false => in_window,
         };
-        check_versions(query.meter, &parts, is_level)?;
         let mut found = BTreeMap::new();
         for part in &parts {
             let fits = dimension_filter(terms, part.meter, query.only)?;
@@ -98,6 +98,22 @@ impl Engine {
     }
 }
 
+/// The versions that reach into a window of a level, and those before from which it carries over: back to the first that
+/// aggregates otherwise, or by other dimensions, as a level of these is none of those.
+fn with_past<'t>(
+    terms: &'t Terms,
+    query: &UsageQuery<'_>,
+    in_window: &[Part<'t>],
+) -> Result<Vec<Part<'t>>, EngineError> {
+    let Some(own) = in_window.first().map(|part| part.meter) else { return Ok(Vec::new()) };
+    let mut all = parts(terms, &UsageQuery { start: Instant(i64::MIN), ..query.clone() })?;
+    let is_other = |part: &Part<'_>| {
+        !part.meter.aggregation.goes_with(&own.aggregation) || part.meter.dimensions != own.dimensions
+    };
+    let first = all.iter().rposition(is_other).map_or(0, |other| other + 1);
+    Ok(all.split_off(first))
+}
+
 /// Values of several versions make one only where these do the same with what they read.
 fn check_versions(meter: &str, parts: &[Part<'_>], is_level: bool) -> Result<(), EngineError> {
     let Some(first) = parts.first() else { return Ok(()) };
@@ -112,9 +128,7 @@ fn check_versions(meter: &str, parts: &[Part<'_>], is_level: bool) -> Result<(),
     };
     let message = format!("meter `{meter}` aggregates otherwise from {} on: {}", other.start, said(other));
     let hint = match is_level {
-        true => {
-            "a level carries over from version to version, so that all keep their dimensions: give it a new name"
-        }
+        true => "ask for what is before and after one by one; a level does not carry over such a change",
         false => "ask for what is before and after one by one",
     };
     Err(EngineError::invalid("aggregations_differ", message, hint))
