@@ -186,18 +186,9 @@ pub struct UsageArgs {
     /// A meter; all where absent
     #[arg(long)]
     pub meter: Option<String>,
-    /// An account; all where absent
-    #[arg(long)]
-    pub account: Option<String>,
-    /// From when, included: a date or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
-    /// Until when, excluded: a date or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub to: Option<String>,
-    /// The zone of dates, hours, days and months
-    #[arg(long, default_value = "UTC")]
-    pub zone: String,
+    /// Of what
+    #[command(flatten)]
+    pub selected: SelectedArgs,
     /// Groups: account, source, type, hour, day, month, or a dimension of the meter
     #[arg(long, value_name = "GROUP")]
     pub by: Vec<String>,
@@ -219,7 +210,24 @@ pub struct UsageArgs {
     /// Reads usage by the meters known at a journal row
     #[arg(long, value_name = "ROW", conflicts_with_all = ["fates", "late"])]
     pub known_at: Option<u64>,
-    /// Reads usage as of a log position
+}
+
+/// Which part of the log is asked for.
+#[derive(Args)]
+pub struct SelectedArgs {
+    /// An account; all where absent
+    #[arg(long)]
+    pub account: Option<String>,
+    /// From when, included: a date or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Until when, excluded: a date or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// The zone of dates, hours, days and months
+    #[arg(long, default_value = "UTC")]
+    pub zone: String,
+    /// Only what was received below a log position
     #[arg(long, value_name = "POSITION")]
     pub as_of: Option<u64>,
 }
@@ -265,21 +273,9 @@ pub struct ExportedArgs {
     /// Replaces the file if it is there
     #[arg(long)]
     pub overwrite: bool,
-    /// An account; all where absent
-    #[arg(long)]
-    pub account: Option<String>,
-    /// From when, included: a date or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
-    /// Until when, excluded: a date or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    pub to: Option<String>,
-    /// The zone of dates and hours
-    #[arg(long, default_value = "UTC")]
-    pub zone: String,
-    /// Only what was received below a log position
-    #[arg(long, value_name = "POSITION")]
-    pub as_of: Option<u64>,
+    /// Of what
+    #[command(flatten)]
+    pub selected: SelectedArgs,
 }
 
 /// `rate`.

@@ -271,28 +271,30 @@ impl Cells {
         let mut visited = Visited::default();
         // Without the marks of events their cells say nothing: where these are not kept, the log does.
         let needs_marks = query.meter.is_some_and(|meter| meter.aggregation.mark() != Mark::None);
-        let is_without = |overflowed: bool| needs_marks && overflowed;
         for run in &self.runs {
             let stretch = Stretch { from: run.fact().from, to: run.fact().to };
-            if is_without(version.as_ref().is_some_and(|version| run.is_overflowed(version))) {
+            let overflowed = version.as_ref().is_some_and(|version| run.is_overflowed(version));
+            if needs_marks && overflowed {
                 visited.leaves(query, stretch);
-            } else if visited.takes(query, stretch.from, stretch.to) {
+            } else if visited.takes(query, stretch) {
                 for scan in derived.iter().chain([&stored]) {
                     run.scan(scan, &mut |key, cell| inside(stretch, key, cell))?;
                 }
-                visited.overflow |= version.as_ref().is_some_and(|version| run.is_overflowed(version));
+                visited.overflow |= overflowed;
             }
         }
         let frozen = self.frozen.iter().map(|frozen| (frozen.from, frozen.to, frozen.cells.as_ref()));
         let pending = self.pending.iter().map(|pending| (pending.from, pending.to, &pending.cells));
         for (from, to, cells) in frozen.chain(pending) {
-            if is_without(version.as_ref().is_some_and(|version| cells.overflows(version))) {
-                visited.leaves(query, Stretch { from, to });
-            } else if visited.takes(query, from, to) {
+            let stretch = Stretch { from, to };
+            let overflowed = version.as_ref().is_some_and(|version| cells.overflows(version));
+            if needs_marks && overflowed {
+                visited.leaves(query, stretch);
+            } else if visited.takes(query, stretch) {
                 for scan in derived.iter().chain([&stored]) {
-                    cells.scan(scan, &mut |key, cell| inside(Stretch { from, to }, key, cell));
+                    cells.scan(scan, &mut |key, cell| inside(stretch, key, cell));
                 }
-                visited.overflow |= version.as_ref().is_some_and(|version| cells.overflows(version));
+                visited.overflow |= overflowed;
             }
         }
         visited.left.dedup();
@@ -301,12 +303,13 @@ impl Cells {
 }
 
 impl Visited {
-    /// Whether cells over [from, to) answer a query; a stretch that its cut divides is left to be read.
-    fn takes(&mut self, query: &CellQuery<'_>, from: u64, to: u64) -> bool {
-        if to > query.as_of && from < query.as_of {
-            self.left.push(Stretch { from, to: query.as_of });
+    /// Whether the cells of a stretch answer a query; one that its cut divides is left to be read.
+    fn takes(&mut self, query: &CellQuery<'_>, stretch: Stretch) -> bool {
+        let is_whole = stretch.to <= query.as_of;
+        if !is_whole {
+            self.leaves(query, stretch);
         }
-        to <= query.as_of
+        is_whole
     }
 
     /// Leaves a stretch to be read as far as the cut reaches into it.

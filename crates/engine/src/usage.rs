@@ -107,11 +107,6 @@ impl Engine {
         self.groups_under(&self.terms.terms, query, by)
     }
 
-    /// What a meter's value is where there are no events: zero, or none.
-    pub fn nothing_of(&self, meter: &str) -> Totals {
-        nothing(&self.terms.terms, meter)
-    }
-
     /// The same by the meters known at a journal row: with the cut of the query, what was to be seen then.
     ///
     /// **Errors**: as [`Engine::usage`]; `unknown_row`.
@@ -333,6 +328,13 @@ pub fn hour_order(label: &str) -> Option<i64> {
     }
     let seconds = if sign == "-" { -seconds } else { seconds };
     shown.0.checked_sub(seconds.checked_mul(1_000_000_000)?)
+}
+
+impl TermSet {
+    /// The totals of a meter where there are no events: its value is zero, or none.
+    pub fn nothing_of(&self, meter: &str) -> Totals {
+        nothing(&self.terms, meter)
+    }
 }
 
 /// What no events make, by the latest version of a meter.

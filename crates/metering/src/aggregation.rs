@@ -6,7 +6,7 @@
 //! multiset: what was there and how often, from which every answer follows, and which still follows when some of it
 //! is taken away again.
 
-use money::{Quantity, Rational};
+use money::Rational;
 
 /// What a meter makes of its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,9 +211,4 @@ impl Aggregation {
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
-}
-
-/// A mark of [`Mark::Moment`]: value, nanoseconds since 1970, id.
-pub(crate) fn moment_mark(value: Quantity, occurred_at: crate::Instant, id: &str) -> String {
-    format!("{value} {} {id}", occurred_at.0)
 }

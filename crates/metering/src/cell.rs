@@ -55,7 +55,11 @@ impl Cell {
     }
 }
 
-fn add(left: u64, right: u64) -> u64 {
+/// The number of both.
+///
+/// # Panics
+/// Beyond 2^64.
+pub(crate) fn add(left: u64, right: u64) -> u64 {
     match left.checked_add(right) {
         Some(sum) => sum,
         None => panic!("expected fewer than 2^64 events, found more"),

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use money::{NumberError, Quantity, Rational, Sum};
 
 use crate::aggregation::{Aggregation, Hourly, Mark, Per};
-use crate::cell::{CELL_NS, Cell, CellKey};
+use crate::cell::{CELL_NS, Cell, CellKey, add};
+use crate::excerpt::excerpt;
 use crate::instant::Instant;
 use crate::meter::Meter;
 
@@ -20,6 +21,8 @@ pub struct Gathering {
     start: Instant,
     end: Instant,
     state: State,
+    /// The first mark that is none: the value is then not known.
+    unreadable: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,9 +64,13 @@ impl Values {
         }
     }
 
-    fn add(&mut self, cell: &Cell, mark: Option<&str>) {
+    /// Adds a cell; none where its mark cannot be read.
+    fn add(&mut self, cell: &Cell, mark: Option<&str>) -> Option<()> {
+        let value = |mark: Option<&str>| {
+            mark.map(|mark| Quantity::parse(mark).ok()).map_or(Some(None), |read| read.map(Some))
+        };
         match self {
-            Self::Records(records) => *records = records.saturating_add(cell.records),
+            Self::Records(records) => *records = add(*records, cell.records),
             Self::Units(units) => *units = units.merge(cell.units),
             Self::Average { units, records } => {
                 *units = units.merge(cell.units);
@@ -71,15 +78,13 @@ impl Values {
                 *records = records.wrapping_add(cell.records).wrapping_sub(cell.unmeasured);
             }
             Self::Least(least) => {
-                let value = mark.and_then(|mark| Quantity::parse(mark).ok());
-                *least = match (*least, value) {
+                *least = match (*least, value(mark)?) {
                     (Some(least), Some(value)) => Some(least.min(value)),
                     (least, value) => least.or(value),
                 };
             }
             Self::Greatest(greatest) => {
-                let value = mark.and_then(|mark| Quantity::parse(mark).ok());
-                *greatest = (*greatest).max(value);
+                *greatest = (*greatest).max(value(mark)?);
             }
             Self::Different(values) => {
                 if let Some(mark) = mark.filter(|mark| !values.contains(*mark)) {
@@ -87,6 +92,7 @@ impl Values {
                 }
             }
         }
+        Some(())
     }
 
     fn value(&self) -> Result<Option<Rational>, NumberError> {
@@ -97,9 +103,7 @@ impl Values {
             Self::Average { units, records } => Some(units.to_rational().checked_div(whole(*records))?),
             Self::Least(value) | Self::Greatest(value) => value.map(Quantity::to_rational),
             Self::Different(values) if values.is_empty() => None,
-            Self::Different(values) => {
-                Some(Rational::from_integer(values.len().try_into().unwrap_or(i128::MAX)))
-            }
+            Self::Different(values) => Some(length_of(values.len())),
         })
     }
 }
@@ -108,7 +112,20 @@ fn whole(number: u64) -> Rational {
     Rational::from_integer(i128::from(number))
 }
 
+fn length_of(length: usize) -> Rational {
+    match u64::try_from(length) {
+        Ok(length) => whole(length),
+        Err(_) => unreachable!("no list has 2^64 entries"),
+    }
+}
+
+/// A mark of [`Mark::Moment`]: value, nanoseconds since 1970, id.
+pub(crate) fn moment_mark(value: Quantity, occurred_at: Instant, id: &str) -> String {
+    format!("{value} {} {id}", occurred_at.0)
+}
+
 impl Moment {
+    /// What [`moment_mark`] says, of a source.
     fn read(source: &str, mark: &str) -> Option<Self> {
         let mut parts = mark.splitn(3, ' ');
         let value = Quantity::parse(parts.next()?).ok()?;
@@ -135,7 +152,12 @@ impl Gathering {
                 State::HourlyAverage { hours: BTreeMap::new(), hourly: hourly.clone(), above: *above }
             }
         };
-        Some(Self { start, end, state })
+        Some(Self { start, end, state, unreadable: None })
+    }
+
+    /// Whether a window has a beginning and an end, in this order: else a value over time is none.
+    pub fn is_bounded(start: Instant, end: Instant) -> bool {
+        start.0 != i64::MIN && end.0 != i64::MAX && start < end
     }
 
     /// Whether all of a cell can be added at once, of an aggregation in a window that begins at `start`: it lies in
@@ -159,37 +181,55 @@ impl Gathering {
                 key.dimensions.get(meter.dimensions.len()).and_then(Option::as_deref)
             }
         };
+        if self.add_marked(meter, key, moment, cell, mark).is_none() && self.unreadable.is_none() {
+            self.unreadable = mark.map(excerpt);
+        }
+    }
+
+    /// Adds a cell with its mark; none where that cannot be read.
+    fn add_marked(
+        &mut self,
+        meter: &Meter,
+        key: &CellKey,
+        moment: Instant,
+        cell: &Cell,
+        mark: Option<&str>,
+    ) -> Option<()> {
         let start = self.start;
         match &mut self.state {
-            State::Values(values) => values.add(cell, mark),
+            State::Values(values) => values.add(cell, mark)?,
             State::Latest(latest) => {
-                let moment = mark.and_then(|mark| Moment::read(&key.source, mark));
-                if moment > *latest {
-                    *latest = moment;
+                if let Some(mark) = mark {
+                    *latest = latest.take().max(Some(Moment::read(&key.source, mark)?));
                 }
             }
             State::Levels { of, .. } => {
-                let moment = mark.and_then(|mark| Moment::read(&key.source, mark));
-                if let (Some(moment), Some(own)) = (moment, key.dimensions.get(..meter.dimensions.len())) {
+                if let Some(mark) = mark {
+                    let moment = Moment::read(&key.source, mark)?;
+                    let own = key.dimensions.get(..meter.dimensions.len())?;
                     of.entry((key.account.clone(), own.to_vec())).or_default().push(moment);
                 }
             }
             State::HighWater { hours, hourly, .. } | State::HourlyAverage { hours, hourly, .. } => {
                 let hour = offset(start, moment).div_euclid(HOUR_NS);
-                hours.entry(hour).or_insert_with(|| Values::of_hour(hourly)).add(cell, mark);
+                hours.entry(hour).or_insert_with(|| Values::of_hour(hourly)).add(cell, mark)?;
             }
         }
+        Some(())
     }
 
     /// The value of the window; none where no event has one, or a value over time has no bounds.
     ///
-    /// **Errors**: a number of more than 256 bits.
+    /// **Errors**: a number of more than 256 bits; a mark that was none.
     pub fn value(&self) -> Result<Option<Rational>, NumberError> {
+        if let Some(text) = &self.unreadable {
+            return Err(NumberError::Syntax { text: text.clone() });
+        }
         let length = offset(self.start, self.end);
         match &self.state {
             State::Values(values) => values.value(),
             State::Latest(latest) => Ok(latest.as_ref().map(|moment| moment.value.to_rational())),
-            _ if !is_bounded(self.start, self.end) => Ok(None),
+            _ if !Self::is_bounded(self.start, self.end) => Ok(None),
             State::Levels { of, .. } if of.is_empty() => Ok(None),
             State::Levels { of, per } => {
                 let mut sum = Rational::ZERO;
@@ -210,11 +250,6 @@ impl Gathering {
             }
         }
     }
-}
-
-/// Whether a window has a beginning and an end, in this order.
-pub(crate) fn is_bounded(start: Instant, end: Instant) -> bool {
-    start.0 != i64::MIN && end.0 != i64::MAX && start < end
 }
 
 fn offset(start: Instant, moment: Instant) -> i128 {
@@ -256,27 +291,20 @@ fn high_water(given: &[Rational], n: i128, percentile: Rational) -> Result<Ratio
     };
     let above = side(|value| !value.is_zero() && !value.is_negative());
     let below = side(|value| value.is_negative());
-    let mut place = Rational::ZERO;
-    for value in &above {
-        if place == dropped {
-            return Ok(*value);
-        }
-        place = place.checked_add(Rational::ONE)?;
+    let zeros_end = Rational::from_integer(n).checked_sub(length_of(below.len()))?;
+    if dropped < length_of(above.len()) {
+        return Ok(ranked(&above, dropped));
     }
-    let zeros_end = Rational::from_integer(n).checked_sub(whole_len(&below))?;
     if dropped < zeros_end {
         return Ok(Rational::ZERO);
     }
-    place = zeros_end;
-    for value in &below {
-        if place == dropped {
-            return Ok(*value);
-        }
-        place = place.checked_add(Rational::ONE)?;
-    }
-    Ok(Rational::ZERO)
+    Ok(ranked(&below, dropped.checked_sub(zeros_end)?))
 }
 
-fn whole_len(values: &[Rational]) -> Rational {
-    Rational::from_integer(values.len().try_into().unwrap_or(i128::MAX))
+/// The value that has so many before it.
+fn ranked(values: &[Rational], before: Rational) -> Rational {
+    match values.iter().zip(0..).find(|(_, place)| whole(*place) == before) {
+        Some((value, _)) => *value,
+        None => unreachable!("a rank below the number of hours is that of one"),
+    }
 }

@@ -2,9 +2,10 @@
 
 use money::{Quantity, QuantityError};
 
-use crate::aggregation::{Aggregation, Mark, Reads, moment_mark};
+use crate::aggregation::{Aggregation, Mark, Reads};
 use crate::code::{Code, Rejection};
 use crate::excerpt::excerpt;
+use crate::gather::moment_mark;
 use crate::instant::Instant;
 use crate::view::{EventView, Found};
 

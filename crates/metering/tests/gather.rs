@@ -167,3 +167,21 @@ fn what_cannot_be_read_has_no_mark_and_no_value() {
         assert_eq!(found, over_hours.then_some(Rational::ZERO));
     }
 }
+
+#[test]
+fn a_mark_that_cannot_be_read_is_told_and_never_left_out() {
+    for aggregation in aggregations() {
+        let meter = meter(aggregation);
+        let is_text = matches!(meter.aggregation.reads(), metering::Reads::Text(_));
+        if meter.aggregation.mark() == Mark::None || is_text {
+            continue;
+        }
+        let (key, cell) = meter_cell(&event(&[("quantity", number("3"))]), Digest(1), &meter).unwrap();
+        let broken = CellKey { dimensions: vec![Some("three".to_owned())], ..key.clone() };
+        let mut gathering = Gathering::new(&meter.aggregation, AUGUST, Instant(AUGUST.0 + HOUR)).unwrap();
+        gathering.add(&meter, &key, AUGUST, &cell);
+        assert!(gathering.value().unwrap().is_some());
+        gathering.add(&meter, &broken, AUGUST, &cell);
+        assert!(gathering.value().is_err(), "{:?}", meter.aggregation);
+    }
+}

@@ -15,14 +15,15 @@ use crate::partial_file::PartialFile;
 
 pub fn run(global: &Global, args: &ExportArgs) -> Result<Outcome, Failure> {
     let (ExportCommand::Events(exported) | ExportCommand::Usage { exported, .. }) = &args.command;
-    let zone = context::zone(&exported.zone)?;
-    let (start, end) = context::window(exported.from.as_deref(), exported.to.as_deref(), &zone)?;
+    let zone = context::zone(&exported.selected.zone)?;
+    let (start, end) =
+        context::window(exported.selected.from.as_deref(), exported.selected.to.as_deref(), &zone)?;
     let engine = context::open_to_read(global)?;
     context::outside_of_store(global, &exported.output)?;
-    if let Some(account) = &exported.account {
+    if let Some(account) = &exported.selected.account {
         context::known_account(&engine, account)?;
     }
-    let position = exported.as_of.map_or(engine.end(), |position| position.min(engine.end()));
+    let position = exported.selected.as_of.map_or(engine.end(), |position| position.min(engine.end()));
     let asked = Asked { exported, zone, start, end, position };
     let written = match &args.command {
         ExportCommand::Events(_) => events(&engine, &asked)?,
@@ -92,9 +93,11 @@ impl Export {
             ("counterfoil.version", env!("CARGO_PKG_VERSION").to_owned()),
         ];
         about.extend(meter.map(|meter| ("counterfoil.meter", meter.to_owned())));
-        about.extend(asked.exported.account.clone().map(|account| ("counterfoil.account", account)));
-        about.extend(asked.exported.from.is_some().then(|| ("counterfoil.from", asked.start.to_string())));
-        about.extend(asked.exported.to.is_some().then(|| ("counterfoil.to", asked.end.to_string())));
+        about.extend(asked.exported.selected.account.clone().map(|account| ("counterfoil.account", account)));
+        about.extend(
+            asked.exported.selected.from.is_some().then(|| ("counterfoil.from", asked.start.to_string())),
+        );
+        about.extend(asked.exported.selected.to.is_some().then(|| ("counterfoil.to", asked.end.to_string())));
         let out = self.table.finish(&about).map_err(|error| told(&self.file, error))?;
         let bytes = self.file.publish(&out)?;
         Ok(Written { kind, known_at, rows, bytes, digest })
@@ -134,7 +137,7 @@ fn events(engine: &Engine, asked: &Asked<'_>) -> Result<Written, Failure> {
         column("digest", ColumnType::UniqueText),
     ];
     let window = LogWindow {
-        account: asked.exported.account.as_deref(),
+        account: asked.exported.selected.account.as_deref(),
         start: asked.start,
         end: asked.end,
         as_of: asked.position,
@@ -199,7 +202,7 @@ fn usage(engine: &Engine, asked: &Asked<'_>, meter: &str, known_at: Option<u64>)
     ]);
     let query = UsageQuery {
         meter,
-        account: asked.exported.account.as_deref(),
+        account: asked.exported.selected.account.as_deref(),
         only: &[],
         start: asked.start,
         end: asked.end,

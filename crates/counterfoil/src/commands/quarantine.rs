@@ -41,24 +41,14 @@ pub fn run(global: &Global, args: &QuarantineArgs) -> Result<Outcome, Failure> {
 /// The records that are wanted, in any state.
 fn filter(wanted: &WantedArgs) -> Result<QuarantineFilter, Failure> {
     let code = wanted.code.as_deref().map(known_code).transpose()?;
-    let zone = context::zone("UTC")?;
-    let edge = |text: &Option<String>| text.as_deref().map(|text| context::instant(text, &zone)).transpose();
-    let (from, to) = (edge(&wanted.from)?, edge(&wanted.to)?);
-    if let (Some(from), Some(to)) = (from, to)
-        && from > to
-    {
-        return Err(Failure::usage(
-            "window_reversed",
-            format!("the window ends at {to}, before it starts at {from}"),
-            "give --from a time before --to",
-        ));
-    }
+    let (from, to) = (wanted.from.as_deref(), wanted.to.as_deref());
+    let (start, end) = context::window(from, to, &context::zone("UTC")?)?;
     Ok(QuarantineFilter {
         code: code.map(|code| code.as_str().to_owned()),
         feed: wanted.feed.clone(),
         source: wanted.source.clone(),
-        from,
-        to,
+        from: from.map(|_| start),
+        to: to.map(|_| end),
         ..QuarantineFilter::default()
     })
 }

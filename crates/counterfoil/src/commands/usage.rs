@@ -12,7 +12,7 @@ use crate::output::{self, Failure, Outcome, grouped, table};
 
 pub fn run(global: &Global, args: &UsageArgs) -> Result<Outcome, Failure> {
     let engine = context::open_to_read(global)?;
-    if let Some(account) = &args.account {
+    if let Some(account) = &args.selected.account {
         context::known_account(&engine, account)?;
     }
     if args.fates {
@@ -36,8 +36,8 @@ struct Window {
 }
 
 fn window(args: &UsageArgs) -> Result<Window, Failure> {
-    let zone = context::zone(&args.zone)?;
-    let (start, end) = context::window(args.from.as_deref(), args.to.as_deref(), &zone)?;
+    let zone = context::zone(&args.selected.zone)?;
+    let (start, end) = context::window(args.selected.from.as_deref(), args.selected.to.as_deref(), &zone)?;
     let mut only: Vec<(String, Vec<String>)> = Vec::new();
     for text in &args.only {
         let (dimension, value) = text.split_once('=').ok_or_else(|| {
@@ -68,11 +68,11 @@ fn meters(engine: &Engine, args: &UsageArgs) -> Result<Vec<String>, Failure> {
 fn query<'a>(engine: &Engine, args: &'a UsageArgs, meter: &'a str, window: &'a Window) -> UsageQuery<'a> {
     UsageQuery {
         meter,
-        account: args.account.as_deref(),
+        account: args.selected.account.as_deref(),
         only: &window.only,
         start: window.start,
         end: window.end,
-        as_of: args.as_of.unwrap_or_else(|| engine.end()),
+        as_of: args.selected.as_of.unwrap_or_else(|| engine.end()),
     }
 }
 
@@ -102,14 +102,12 @@ fn totals(global: &Global, engine: &Engine, args: &UsageArgs) -> Result<(), Fail
     let by: Vec<GroupBy> = args.by.iter().map(|text| group_by(text, &window.zone)).collect();
     let mut rows = Vec::new();
     let meters = meters(engine, args)?;
+    let earlier = args.known_at.map(|row| engine.terms_known_at(row)).transpose()?;
+    let terms = earlier.as_ref().unwrap_or_else(|| engine.terms());
     for meter in &meters {
-        let query = query(engine, args, meter, &window);
-        let groups = match args.known_at {
-            Some(row) => engine.usage_by_known_at(row, &query, &by)?,
-            None => engine.usage_by(&query, &by)?,
-        };
+        let groups = engine.usage_by_terms(terms, &query(engine, args, meter, &window), &by)?;
         if groups.is_empty() && by.is_empty() {
-            rows.push((meter, Vec::new(), engine.nothing_of(meter)));
+            rows.push((meter, Vec::new(), terms.nothing_of(meter)));
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_cached_key(|(group, _)| in_time(&by, group));

@@ -32,8 +32,9 @@ pub(super) struct Run {
     pub billed: HashMap<String, BTreeSet<LineKey>>,
     /// Usage lines of this run, by account: contract and line.
     taken: HashMap<String, Vec<(String, LineSpec)>>,
-    /// What stands of (account, meter) on lines of this period's invoices: events and quantity.
-    rated: HashMap<(String, String), (u64, Sum)>,
+    /// What stands of (account, meter) on lines of this period's invoices: events, and what their quantities sum to; none
+    /// where one is no sum.
+    rated: HashMap<(String, String), (u64, Option<Sum>)>,
     /// (Account, meter) whose usage a problem already names.
     told: BTreeSet<(String, String)>,
     /// Drafts not recorded yet.
@@ -65,7 +66,7 @@ impl Run {
         self.billed.entry(account.clone()).or_default().extend(keys);
         for line in &rated.bill.lines {
             if let (Some((meter, _)), Some(usage)) = (&line.spec.meter, &line.usage) {
-                self.note_rated(account, meter, usage.records, sum_of(&usage.quantity.to_string()));
+                self.note_rated(account, meter, usage.records, usage.quantity);
                 let taken = self.taken.entry(account.clone()).or_default();
                 taken.push((work.contract.name.clone(), line.spec.clone()));
             }
@@ -83,8 +84,8 @@ impl Run {
             if let Some(meter) = line.get("meter").and_then(Value::as_str) {
                 let records = line.get("records").and_then(Value::as_u64).ok_or_else(bad)?;
                 let quantity = line.get("quantity").and_then(Value::as_str).ok_or_else(bad)?;
-                Rational::parse(quantity).map_err(|_| bad())?;
-                self.note_rated(&work.contract.account, meter, records, sum_of(quantity));
+                let quantity = Rational::parse(quantity).map_err(|_| bad())?;
+                self.note_rated(&work.contract.account, meter, records, quantity);
             }
         }
         Ok(())
@@ -123,10 +124,11 @@ impl Run {
         Ok(())
     }
 
-    fn note_rated(&mut self, account: &str, meter: &str, records: u64, quantity: Sum) {
-        let rated = self.rated.entry((account.to_owned(), meter.to_owned())).or_insert((0, Sum::ZERO));
+    fn note_rated(&mut self, account: &str, meter: &str, records: u64, quantity: Rational) {
+        let rated = self.rated.entry((account.to_owned(), meter.to_owned())).or_insert((0, Some(Sum::ZERO)));
         rated.0 += records;
-        rated.1 = rated.1.merge(quantity);
+        let quantity = Sum::parse(&quantity.to_string()).ok();
+        rated.1 = rated.1.zip(quantity).map(|(sum, quantity)| sum.merge(quantity));
     }
 
     /// The contract of the same account, if any, one of whose lines may take usage that a line here takes too.
@@ -243,11 +245,6 @@ fn unknown(meter: &str, why: String) -> Unbilled {
     Unbilled { problem, unpriced: None }
 }
 
-/// A line's quantity as a part of a sum; zero where its meter does not add up to one.
-fn sum_of(quantity: &str) -> Sum {
-    Sum::parse(quantity).unwrap_or(Sum::ZERO)
-}
-
 struct Window<'a> {
     start: Instant,
     end: Instant,
@@ -284,7 +281,7 @@ fn unpriced(
     used: Totals,
 ) -> Option<Unbilled> {
     let key = (account.to_owned(), meter.to_owned());
-    let (records, quantity) = run.rated.get(&key).copied().unwrap_or((0, Sum::ZERO));
+    let (records, quantity) = run.rated.get(&key).copied().unwrap_or((0, Some(Sum::ZERO)));
     // A level may be worth something without an event in the window: it must stand on some line.
     let is_carried =
         used.measured != Measured::Quantity && used.value().is_some_and(|value| !value.is_zero());
@@ -293,9 +290,11 @@ fn unpriced(
         return None;
     }
     let mut left = used;
-    // Of a meter that does not add up nothing can be taken off: all of its usage is shown.
-    if left.measured == Measured::Quantity {
-        left.take(records, quantity);
+    match (left.measured, quantity) {
+        // Of a meter that does not add up nothing can be taken off: all of its usage is shown.
+        (Measured::Value(_), _) => {}
+        (Measured::Quantity, Some(quantity)) => left.take(records, quantity),
+        (Measured::Quantity, None) => return Some(unknown(meter, "a line of it bills no sum".to_owned())),
     }
     let (contract, message) = match windows.get(account) {
         Some(window) => {

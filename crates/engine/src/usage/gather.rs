@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use invoicing::terms::Terms;
-use metering::{Aggregation, Cell, CellKey, EventView, Gathering, Instant, Meter};
+use metering::{Aggregation, Cell, CellKey, EventView, Gathering, Instant};
 use store::Block;
 
 use super::group::{Buckets, DimensionTest, Grouping, dimension_filter};
@@ -30,8 +30,7 @@ impl Engine {
         let Some(aggregation) = in_window.first().map(|part| &part.meter.aggregation) else {
             return Ok(Groups::new());
         };
-        let is_bounded = query.start.0 != i64::MIN && query.end.0 != i64::MAX;
-        let is_over_time = is_bounded && aggregation.is_over_time();
+        let is_over_time = aggregation.is_over_time() && Gathering::is_bounded(query.start, query.end);
         if is_over_time && by.iter().any(|by| Buckets::of(by).is_some()) {
             return self.in_pieces(terms, query, by);
         }
@@ -122,11 +121,12 @@ fn check_versions(meter: &str, parts: &[Part<'_>], is_level: bool) -> Result<(),
             && (!is_level || part.meter.dimensions == first.meter.dimensions)
     };
     let Some(other) = parts.iter().find(|part| !fits(part)) else { return Ok(()) };
-    let said = |part: &Part<'_>| match part.meter.aggregation.goes_with(&first.meter.aggregation) {
-        true if part.start != first.start => format!("by {}", part.meter.dimensions.join(", ")),
-        _ => format!("`{}`", part.meter.aggregation.word()),
+    let Part { meter: then, start, .. } = other;
+    let said = match then.aggregation.goes_with(&first.meter.aggregation) {
+        true => format!("by [{}]", then.dimensions.join(", ")),
+        false => format!("`{}`", then.aggregation.word()),
     };
-    let message = format!("meter `{meter}` aggregates otherwise from {} on: {}", other.start, said(other));
+    let message = format!("meter `{meter}` aggregates otherwise from {start} on: {said}");
     let hint = match is_level {
         true => "ask for what is before and after one by one; a level does not carry over such a change",
         false => "ask for what is before and after one by one",
@@ -146,10 +146,6 @@ struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    fn meter(&self) -> &Meter {
-        self.part.meter
-    }
-
     fn add(&mut self, key: &CellKey, moment: Instant, cell: &Cell) {
         let is_inside = moment >= self.query.start;
         // Before the window only a level counts, not that there was something which nobody can read.
@@ -174,8 +170,8 @@ impl Gather<'_> {
 
 impl Visitor for Gather<'_> {
     fn is_whole(&mut self, cell: Instant) -> bool {
-        let is_one =
-            !self.is_over_time || Gathering::takes_whole(&self.meter().aggregation, self.query.start, cell);
+        let is_one = !self.is_over_time
+            || Gathering::takes_whole(&self.part.meter.aggregation, self.query.start, cell);
         is_one && self.grouping.is_whole(cell)
     }
 
@@ -188,7 +184,7 @@ impl Visitor for Gather<'_> {
     }
 
     fn event(&mut self, _block: &Block, _index: u32, event: EventView<'_>) {
-        if let Some((key, cell)) = metering::meter_cell(event, self.engine.digest(event), self.meter()) {
+        if let Some((key, cell)) = metering::meter_cell(event, self.engine.digest(event), self.part.meter) {
             self.add(&key, event.occurred_at, &cell);
         }
     }
