@@ -150,12 +150,23 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(self.path("lock"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(Locked(file))),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(io::Error::new(io::ErrorKind::WouldBlock, "another process has this folder open"))
             }
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// The lock on a folder. It is let go by name: a process that was just forked has the file too, until it runs its own
+/// program, and would keep the lock for so long.
+struct Locked(fs::File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Where it fails, the lock goes with the file.
+        let _ = self.0.unlock();
     }
 }
 
